@@ -1,0 +1,1 @@
+"""Servers, scripted peers and certificates for the Python tests. README.md beside this file is the manual."""
