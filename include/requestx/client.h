@@ -1,0 +1,96 @@
+/*
+ * requestx/client.h - a client: defaults, limits and policy, and the pool of connections that its requests share.
+ *
+ * A client is counted and may be used by any number of threads at once, as far as its engine's mode allows.  Settings are
+ * fixed at creation.
+ */
+#ifndef REQUESTX_CLIENT_H
+#define REQUESTX_CLIENT_H
+
+#include <requestx/auth.h>
+#include <requestx/engine.h>
+#include <requestx/headers.h>
+#include <requestx/proxy.h>
+#include <requestx/request.h>
+#include <requestx/response.h>
+#include <requestx/tls.h>
+
+RQX_BEGIN_DECLS
+
+/** Limits of a client's pool.  RQX_LIMIT_NONE where there is none. */
+typedef struct rqx_limits {
+    int64_t max_connections;         /**< connections at once, dials included; default 100 */
+    int64_t max_keepalive;           /**< idle connections kept; default 20 */
+    int64_t keepalive_expiry_ms;     /**< an idle connection is closed after; default 5,000 */
+    int64_t max_streams;             /**< streams at once on a connection, under the peer's limit; default none */
+    int64_t max_connections_per_origin; /**< HTTP/2 connections to one origin; a further one is made only when the
+                                             streams of the others are all taken; default 1 */
+} rqx_limits;
+
+#define RQX_LIMIT_NONE (-1)
+
+/** Protocols that a client may speak. */
+enum { RQX_PROTO_HTTP1 = 1, RQX_PROTO_HTTP2 = 2 };
+
+/** Settings of a client.  Start from rqx_client_options_init.  Counted objects are referenced; the rest is copied. */
+typedef struct rqx_client_options {
+    size_t struct_size;           /**< set by rqx_client_options_init */
+    unsigned protocols;           /**< RQX_PROTO_* bits; default both.  HTTP/2 alone speaks it to http:// URLs with
+                                       prior knowledge (RFC 9113 section 3.3) */
+    rqx_tls *tls;                 /**< NULL (default): rqx_tls_new(NULL) */
+    rqx_proxy *proxy;             /**< for every request; NULL (default): none, or the environment's */
+    int trust_env;                /**< 1 (default): HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY count, unless |proxy| is set */
+    const rqx_headers *headers;   /**< default fields: sent unless the request has one of that name; NULL: none */
+    rqx_auth *auth;               /**< default credentials, or NULL */
+    rqx_timeouts timeouts;        /**< default deadlines: connect, read, write, pool 5,000 each, total none */
+    rqx_limits limits;            /**< of the pool */
+    int max_redirects;            /**< redirects followed; default 0: none, the 3xx response is the answer */
+    int max_replays;              /**< moves to another connection of provably unprocessed requests; default 6 */
+    int connect_retries;          /**< further tries where connecting failed; default 0 */
+    int64_t expect_continue_ms;   /**< how long a request with `Expect: 100-continue` waits; default 1,000 */
+    int64_t ping_idle_ms;         /**< with open streams, silence after which the peer is sent PING; default 10,000; -1: never */
+    int64_t ping_timeout_ms;      /**< silence after that PING which ends the connection; default 5,000 */
+    size_t max_header_list;       /**< bytes of a response's header section, 1xx included; default 64 KiB */
+    size_t max_window;            /**< ceiling of receive windows, bytes; default 16 MiB */
+    const char *local_address;    /**< address to connect from, or NULL */
+    const char *unix_path;        /**< connect to this unix socket whatever the host, or NULL */
+} rqx_client_options;
+
+/** Sets every field to its default.  Since 0.1. */
+RQX_API void rqx_client_options_init(rqx_client_options *options);
+/**
+ * Makes a client on |engine| (referenced).  |options| NULL: the defaults.  Opens nothing, reads no file.
+ * Errors: RQX_ERR_INVALID_ARGUMENT, RQX_ERR_FORKED, RQX_ERR_NOMEM.  Since 0.1.
+ */
+RQX_API int rqx_client_new(rqx_engine *engine, const rqx_client_options *options, rqx_client **ret_client);
+/** Takes one more reference.  Any thread.  Returns |client|.  Since 0.1. */
+RQX_API rqx_client *rqx_client_ref(rqx_client *client);
+/** Gives a reference back; the last one closes as rqx_client_close does.  NULL is allowed.  Any thread.  Since 0.1. */
+RQX_API void rqx_client_unref(rqx_client *client);
+/**
+ * Ends every exchange of the client with RQX_ERR_CLOSED and closes its connections politely (GOAWAY, close_notify).
+ * Does not block.  Later submissions give RQX_ERR_CLOSED.  Any thread.  Since 0.1.
+ */
+RQX_API void rqx_client_close(rqx_client *client);
+/** Gives the client's engine, borrowed.  Since 0.1. */
+RQX_API rqx_engine *rqx_client_engine(const rqx_client *client);
+
+/**
+ * Starts |request| (referenced; it must not be changed any more until the exchange is done) and gives its response, on
+ * which the caller holds one reference.  |user| comes back with each event.  Bad input is refused here, before anything
+ * is sent; what happens later is told by events, also when it is known at once.
+ *
+ * Errors: the usage band, RQX_ERR_NOMEM.  Any thread.  Since 0.1.
+ */
+RQX_API int rqx_client_submit(rqx_client *client, rqx_request *request, void *user, rqx_response **ret_response);
+
+/**
+ * SYNC only: submits and waits for the end.  Gives 0 with a complete response, or the error that ended the exchange; in
+ * that case too |ret_response|, if the exchange was begun, is set so that rqx_response_error can be asked (else NULL).
+ * The caller unrefs it.  Since 0.1.
+ */
+RQX_API int rqx_client_perform(rqx_client *client, rqx_request *request, rqx_response **ret_response);
+
+RQX_END_DECLS
+
+#endif

@@ -1,0 +1,108 @@
+/*
+ * requestx/engine.h - the engine: one descriptor behind which live all sockets, the resolver and every deadline.
+ *
+ * An engine has one driver mode for life.
+ *
+ *   RQX_MODE_SYNC      The threads that wait drive it.  rqx_response_wait (and what is built on it) polls for everybody
+ *                      while others sleep, and hands over when its own exchange is done.  Any number of threads.
+ *   RQX_MODE_EMBEDDED  A foreign loop watches rqx_engine_fd for reading and then calls rqx_engine_dispatch.  Nothing
+ *                      blocks.  After any public call returns, either there is nothing to do or the descriptor is, or
+ *                      will in time become, readable: there is nothing to ask before polling.
+ *   RQX_MODE_THREAD    A thread of the library drives it and calls callbacks.
+ *
+ * A finished exchange is told either by its callback (rqx_request_set_callback) or, where the engine was made with
+ * |pull_events|, by rqx_engine_take.  User code never runs under the engine's lock, and may call anything here.
+ *
+ * After fork() the child may only call rqx_engine_unref (and the unrefs of what hangs on it); everything else gives
+ * RQX_ERR_FORKED, and no byte is sent on a socket of the parent.
+ */
+#ifndef REQUESTX_ENGINE_H
+#define REQUESTX_ENGINE_H
+
+#include <requestx/error.h>
+
+RQX_BEGIN_DECLS
+
+/** Who drives an engine. */
+typedef enum rqx_mode { RQX_MODE_SYNC = 1, RQX_MODE_EMBEDDED, RQX_MODE_THREAD } rqx_mode;
+
+/** Settings of an engine.  Start from rqx_engine_options_init; pointers are borrowed for the call alone. */
+typedef struct rqx_engine_options {
+    size_t struct_size;         /**< set by rqx_engine_options_init */
+    rqx_mode mode;              /**< default RQX_MODE_SYNC */
+    int pull_events;            /**< 1: events wait for rqx_engine_take; 0 (default): callbacks are called */
+    const char *nameservers;    /**< "addr[:port],..." instead of the system's; NULL (default): the system's */
+    const char *const *resolve; /**< "host=addr[,addr...]" overrides, NULL terminated; NULL (default): none */
+    int64_t dns_ttl_max_ms;     /**< cap on how long an answer is kept; default 60,000; 0: no cache */
+    int64_t dns_negative_ms;    /**< how long "no such name" is kept; default 1,000 */
+    int64_t dns_timeout_ms;     /**< of one query before the next server or try; default 2,000 */
+} rqx_engine_options;
+
+/** What an event tells.  Bits: one event may tell several things. */
+enum {
+    RQX_EVENT_HEAD = 1, /**< the final response's header section is there (streamed responses only) */
+    RQX_EVENT_BODY = 2, /**< rqx_response_read gave RQX_AGAIN before and has something now */
+    RQX_EVENT_DONE = 4, /**< the exchange ended: well, or with rqx_response_error.  Exactly once, the last one. */
+    RQX_EVENT_WRITE = 8 /**< a pushed body has room again after rqx_response_write_body gave RQX_AGAIN */
+};
+
+/** Something that happened to an exchange. */
+typedef struct rqx_event {
+    unsigned what;          /**< RQX_EVENT_* bits */
+    rqx_response *response; /**< borrowed: the reference that rqx_client_submit gave */
+    void *user;             /**< as given to rqx_client_submit */
+} rqx_event;
+
+/** Sets every field to its default.  Since 0.1. */
+RQX_API void rqx_engine_options_init(rqx_engine_options *options);
+/**
+ * Makes an engine.  |options| NULL: the defaults.
+ * Errors: RQX_ERR_INVALID_ARGUMENT, RQX_ERR_SYSTEM (descriptors, thread), RQX_ERR_NOMEM.  Since 0.1.
+ */
+RQX_API int rqx_engine_new(const rqx_engine_options *options, rqx_engine **ret_engine);
+/** Takes one more reference.  Any thread.  Returns |engine|.  Since 0.1. */
+RQX_API rqx_engine *rqx_engine_ref(rqx_engine *engine);
+/**
+ * Gives a reference back.  Clients hold references of their own; the last one ends every exchange with RQX_ERR_CLOSED, closes all
+ * connections and, in THREAD mode, joins the thread.  NULL is allowed.  Any thread.  Since 0.1.
+ */
+RQX_API void rqx_engine_unref(rqx_engine *engine);
+
+/** Gives the descriptor to watch for reading; never read, write or close it.  EMBEDDED only, else RQX_ERR_MODE. Since 0.1. */
+RQX_API int rqx_engine_fd(const rqx_engine *engine);
+/**
+ * Does all that can be done now without blocking, then calls callbacks (none with |pull_events|).
+ * Gives 0, or RQX_AGAIN if more is ready (the descriptor stays readable).  EMBEDDED only; one thread at a time.
+ * Errors: RQX_ERR_MODE, RQX_ERR_FORKED, RQX_ERR_SYSTEM.  Since 0.1.
+ */
+RQX_API int rqx_engine_dispatch(rqx_engine *engine);
+/**
+ * Takes up to |max| events into |events|; gives how many.  Events of one exchange are merged while they wait.
+ * With |pull_events| only, else RQX_ERR_MODE.  Any thread.  Since 0.1.
+ */
+RQX_API int rqx_engine_take(rqx_engine *engine, rqx_event *events, size_t max);
+/**
+ * SYNC only: drives the engine until events wait or |timeout_ms| passed (RQX_NO_TIMEOUT: none; 0: just once), then
+ * calls callbacks, or leaves the events to rqx_engine_take.  Gives 0, or RQX_AGAIN if the time passed without any.
+ * Errors: RQX_ERR_MODE, RQX_ERR_FORKED, RQX_ERR_SYSTEM.  Since 0.1.
+ */
+RQX_API int rqx_engine_run(rqx_engine *engine, int64_t timeout_ms);
+
+/** Counters, for looking and for tests.  Fields are only ever added at the end. */
+typedef struct rqx_engine_stats {
+    uint64_t connections_open;   /**< connections now, dials included */
+    uint64_t connections_made;   /**< connections made since the beginning */
+    uint64_t exchanges_open;     /**< submitted and not done */
+    uint64_t exchanges_queued;   /**< of those, waiting for a connection or stream */
+    uint64_t exchanges_done;     /**< ended since the beginning, well or not */
+    uint64_t replays;            /**< exchanges that were moved to another connection */
+    uint64_t resets_sent;        /**< RST_STREAM frames sent */
+    uint64_t dispatches;         /**< wake-ups */
+} rqx_engine_stats;
+
+/** Gives the counters.  Any thread.  Since 0.1. */
+RQX_API void rqx_engine_get_stats(rqx_engine *engine, rqx_engine_stats *ret_stats);
+
+RQX_END_DECLS
+
+#endif

@@ -1,0 +1,21 @@
+/*
+ * requestx.h - librequestx, an HTTP/2-first HTTP client library.  This header includes all others.
+ */
+#ifndef REQUESTX_H
+#define REQUESTX_H
+
+#include <requestx/types.h>
+
+#include <requestx/auth.h>
+#include <requestx/client.h>
+#include <requestx/engine.h>
+#include <requestx/error.h>
+#include <requestx/headers.h>
+#include <requestx/proxy.h>
+#include <requestx/request.h>
+#include <requestx/response.h>
+#include <requestx/tls.h>
+#include <requestx/url.h>
+#include <requestx/version.h>
+
+#endif

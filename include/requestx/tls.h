@@ -1,0 +1,58 @@
+/*
+ * requestx/tls.h - how TLS connections are made and whom they trust.
+ *
+ * An rqx_tls is immutable after its creation, counted, and may be shared by any number of clients, engines and threads.
+ * The costly part (reading a trust store) happens once, at the first connection that uses it; TLS sessions are
+ * remembered in it for resumption (RFC 8446 section 2.2).  TLS 1.2 is the lowest version spoken.
+ */
+#ifndef REQUESTX_TLS_H
+#define REQUESTX_TLS_H
+
+#include <requestx/error.h>
+
+RQX_BEGIN_DECLS
+
+/** Settings of an rqx_tls.  Start from rqx_tls_options_init; every pointer is borrowed for the call alone. */
+typedef struct rqx_tls_options {
+    size_t struct_size;       /**< set by rqx_tls_options_init */
+    int verify;               /**< 1 (default): check chain and host name; 0: check nothing */
+    int system_trust;         /**< 1 (default): trust the system's store (SSL_CERT_FILE, SSL_CERT_DIR win) */
+    const char *ca_file;      /**< PEM file of further roots, or NULL */
+    const char *ca_dir;       /**< directory of roots by hash, or NULL */
+    const char *ca_pem;       /**< roots as PEM text, or NULL */
+    size_t ca_pem_len;        /**< bytes of |ca_pem| */
+    const char *cert_file;    /**< PEM chain of the client's own certificate, or NULL */
+    const char *key_file;     /**< PEM key; NULL: it stands in |cert_file| */
+    const char *key_password; /**< of the key, or NULL */
+    const char *keylog_file;  /**< file to append secrets to in the SSLKEYLOGFILE format, or NULL */
+    int min_version;          /**< 0x0303 (TLS 1.2, default) or 0x0304 (TLS 1.3) */
+    int trust_env;            /**< 1 (default): SSL_CERT_FILE, SSL_CERT_DIR and SSLKEYLOGFILE count */
+} rqx_tls_options;
+
+/** Sets every field to its default.  Since 0.1. */
+RQX_API void rqx_tls_options_init(rqx_tls_options *options);
+/**
+ * Makes a TLS configuration.  |options| NULL: the defaults.  Files are read at the first connection, whose exchange
+ * fails with RQX_ERR_TLS_CONFIG when one cannot be used; rqx_tls_load asks for it earlier.
+ * Errors: RQX_ERR_INVALID_ARGUMENT, RQX_ERR_NOMEM.  Since 0.1.
+ */
+RQX_API int rqx_tls_new(const rqx_tls_options *options, rqx_tls **ret_tls);
+/**
+ * Wraps an OpenSSL `SSL_CTX *` of the caller (one more reference is taken), whose settings are used as they are.  The
+ * caller must be linked to the same OpenSSL as the library.  The library sets nothing on it.
+ * Errors: RQX_ERR_INVALID_ARGUMENT, RQX_ERR_NOMEM.  Since 0.1.
+ */
+RQX_API int rqx_tls_from_ssl_ctx(void *ssl_ctx, rqx_tls **ret_tls);
+/**
+ * Reads the files now.  On failure |ret_text|, unless NULL, is a text that names the file and the cause, to be freed
+ * with rqx_free.  Errors: RQX_ERR_TLS_CONFIG, RQX_ERR_NOMEM.  Blocks on files.  Since 0.1.
+ */
+RQX_API int rqx_tls_load(rqx_tls *tls, char **ret_text);
+/** Takes one more reference.  Returns |tls|.  Since 0.1. */
+RQX_API rqx_tls *rqx_tls_ref(rqx_tls *tls);
+/** Gives a reference back; the last one frees.  NULL is allowed.  Since 0.1. */
+RQX_API void rqx_tls_unref(rqx_tls *tls);
+
+RQX_END_DECLS
+
+#endif

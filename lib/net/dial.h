@@ -1,0 +1,78 @@
+/*
+ * dial.h - from an origin to a wire that is ready for bytes: resolve, race addresses, tunnel, TLS.
+ *
+ * Knows nothing of HTTP but the protocols that ALPN may choose.  A dial has no deadline of its own: its owner watches the time and
+ * cancels.  Under the engine's lock throughout.
+ */
+#ifndef RQX_NET_DIAL_H
+#define RQX_NET_DIAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <requestx/types.h>
+
+#include "base/err.h"
+#include "loop/loop.h"
+#include "net/resolver.h"
+#include "net/wire.h"
+
+/* How far a dial has come. */
+enum rqx__dial_phase {
+    RQX__DIAL_RESOLVE = 0, /* looking up the name (of the proxy where there is one) */
+    RQX__DIAL_CONNECT,     /* TCP, RFC 8305 */
+    RQX__DIAL_PROXY,       /* waiting for the proxy's answer to CONNECT */
+    RQX__DIAL_TLS,         /* handshake with the origin */
+    RQX__DIAL_READY
+};
+
+/* What to reach.  Slices and pointers are borrowed for rqx__dial_new alone (copied or referenced by it). */
+struct rqx__dial_target {
+    rqx_slice host;        /* origin's host, ASCII, no brackets */
+    int port;
+    rqx_tls *tls;          /* NULL: cleartext */
+    rqx_slice server_name; /* for TLS; empty: |host| */
+    unsigned protocols;    /* RQX_PROTO_* to offer by ALPN */
+    rqx_slice proxy_host;  /* empty: no proxy */
+    int proxy_port;
+    bool tunnel;             /* through the proxy by CONNECT; false: talk to the proxy itself (absolute form) */
+    rqx_slice tunnel_fields; /* complete field lines for CONNECT */
+    rqx_slice unix_path;     /* not empty: connect there instead */
+    rqx_slice local_address; /* numeric; empty: any */
+};
+
+/* When each step was over, ns of the loop's clock; 0: it was not taken. */
+struct rqx__dial_times {
+    uint64_t start;
+    uint64_t resolved;
+    uint64_t connected; /* tunnel included */
+    uint64_t secured;
+};
+
+struct rqx__dial;
+
+/*
+ * Called once, never before rqx__dial_new returned.  On success (|err| NULL) it takes ownership of |wire|, whose handshake is done
+ * and whose socket nobody watches.  On failure |err| has phase and cause, with host and port named:
+ * "connect to api.example.com:443: connection refused (127.0.0.1:443, [::1]:443)".  The dial is freed by the callee or later.
+ */
+typedef void (*rqx__dial_cb)(struct rqx__dial *dial, struct rqx__wire *wire, enum rqx__alpn alpn,
+                             const struct rqx__err *err, void *user);
+
+/* Begins.  RQX_ERR_NOMEM, RQX_ERR_INVALID_ARGUMENT (local address). */
+int rqx__dial_new(struct rqx__loop *loop, struct rqx__resolver *resolver, const struct rqx__dial_target *target,
+                  rqx__dial_cb done_cb, void *user, struct rqx__dial **ret_dial);
+/* Cancels what is under way and frees.  NULL is allowed. */
+void rqx__dial_free(struct rqx__dial *dial);
+/* In a forked child. */
+void rqx__dial_abandon(struct rqx__dial *dial);
+enum rqx__dial_phase rqx__dial_phase(const struct rqx__dial *dial);
+/* "resolving the name", "connecting", "proxy tunnel", "TLS handshake": static. */
+const char *rqx__dial_phase_text(enum rqx__dial_phase phase);
+const struct rqx__dial_times *rqx__dial_times(const struct rqx__dial *dial);
+
+/* Time that the first family has before the second is tried too, and between attempts (RFC 8305 sections 3 and 5). */
+#define RQX__RESOLUTION_DELAY_MS 50
+#define RQX__ATTEMPT_DELAY_MS 250
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * support.h - what the unit tests share.  Each test file is one Check program that ends with RQX_CHECK_MAIN(suite).
+ */
+#ifndef RQX_TESTS_UNIT_SUPPORT_H
+#define RQX_TESTS_UNIT_SUPPORT_H
+
+#include <check.h>
+#include <stdlib.h>
+
+/* Runs the suite that |make_suite| gives; CK_FORK=no in the environment runs it in one process (sanitizers, valgrind). */
+#define RQX_CHECK_MAIN(make_suite)                                                                                     \
+    int main(void)                                                                                                     \
+    {                                                                                                                  \
+        SRunner *runner = srunner_create(make_suite());                                                                \
+        int failed;                                                                                                    \
+                                                                                                                       \
+        srunner_run_all(runner, CK_NORMAL);                                                                            \
+        failed = srunner_ntests_failed(runner);                                                                        \
+        srunner_free(runner);                                                                                          \
+        return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;                                                              \
+    }
+
+/* Adds a case named |name| with one test function, as most suites here have. */
+static inline TCase *rqx_add_case(Suite *suite, const char *name)
+{
+    TCase *tcase = tcase_create(name);
+
+    suite_add_tcase(suite, tcase);
+    tcase_set_timeout(tcase, 60);
+    return tcase;
+}
+
+#endif
