@@ -18,7 +18,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 
-#define RQX__IO_READ 1u
+#define RQX__IO_READ  1u
 #define RQX__IO_WRITE 2u
 #define RQX__IO_ERROR 4u /* error or hang-up: told together with READ so that a read finds out which */
 
@@ -27,9 +27,9 @@ struct rqx__poller;
 
 /* Embedded in its owner.  Set by rqx__loop_watch; the callback may unwatch or free its owner. */
 struct rqx__watch {
-    int fd;              /* -1: not watched */
-    unsigned interest;   /* RQX__IO_* asked for; 0 is allowed (errors are still told) */
-    uint32_t slot;       /* place in the loop's table */
+    int fd;            /* -1: not watched */
+    unsigned interest; /* RQX__IO_* asked for; 0 is allowed (an error is still told, once) */
+    uint32_t slot;     /* place in the loop's table */
     void (*ready_cb)(struct rqx__watch *watch, unsigned events, void *user);
     void *user;
 };
@@ -53,14 +53,20 @@ struct rqx__defer {
  * Otherwise rqx__loop_poll waits for deadlines itself and no timerfd is armed.  Errors: RQX_ERR_SYSTEM, RQX_ERR_NOMEM.
  */
 int rqx__loop_new(bool nested, struct rqx__loop **ret_loop);
-/* Closes the loop's own descriptors.  Watches and timers of others must be gone, or are forgotten. */
+/* Closes the loop's own descriptors.  Watches, timers and deferred work that others still hold are no longer set. */
 void rqx__loop_free(struct rqx__loop *loop);
-/* In a forked child: frees without touching the epoll set that the parent still uses. */
+/*
+ * In a forked child, before anything that watches is freed: closes this process's copies of the loop's descriptors.
+ * From then on unwatch, timers and the rest work on memory alone and never reach the epoll set, which the parent still
+ * uses.
+ */
+void rqx__loop_detach(struct rqx__loop *loop);
+/* In a forked child: detach and free. */
 void rqx__loop_abandon(struct rqx__loop *loop);
 
 /* The descriptor to poll for reading. */
 int rqx__loop_fd(const struct rqx__loop *loop);
-/* Time as read at the last poll or dispatch; cheap.  rqx__loop_touch reads the clock anew. */
+/* Time as of the last dispatch or touch; cheap.  A public call begins with rqx__loop_touch, which reads the clock. */
 uint64_t rqx__loop_now(const struct rqx__loop *loop);
 uint64_t rqx__loop_touch(struct rqx__loop *loop);
 
@@ -89,22 +95,27 @@ void rqx__loop_defer(struct rqx__loop *loop, struct rqx__defer *defer);
 void rqx__defer_cancel(struct rqx__defer *defer);
 bool rqx__loop_has_deferred(const struct rqx__loop *loop);
 
-/* Makes the descriptor readable / a running poll return.  Any thread, any time; coalesced: one write until it is seen. */
+/* Makes the descriptor readable / a running poll return.  Any thread; coalesced: one write until it is seen. */
 void rqx__loop_wake(struct rqx__loop *loop);
 /*
- * To be called, nested loops only, before a public call returns: with deferred work left it wakes; with a deadline earlier
- * than the timerfd is set to, it sets it.  At most one system call, usually none.
+ * To be called before a public call returns.  Nested loops: with deferred work left it wakes; with a deadline earlier
+ * than the timerfd is set to, it sets it.  Others: a poll that runs in another thread is woken if it would sleep beyond
+ * deferred work or a deadline.  At most one system call, usually none.
  */
 void rqx__loop_settle(struct rqx__loop *loop);
 
 /*
- * Waits until something is ready, |deadline| (ns, RQX__NEVER: none; 0: do not wait) or the earliest timer.  May run
- * without the owner's lock, in one thread at a time.  0, or RQX_ERR_SYSTEM.
+ * Waits until something is ready, |deadline| (ns, RQX__NEVER: none; 0: do not wait) or the earliest timer; does not
+ * wait while deferred work is left.  May run without the owner's lock, in one thread at a time.  May return with
+ * nothing ready: after a signal, a wake-up, or an hour.  0, or RQX_ERR_SYSTEM.
  */
 int rqx__loop_poll(struct rqx__loop *loop, uint64_t deadline);
 /* The deadline of the earliest timer; RQX__NEVER if there is none. */
 uint64_t rqx__loop_next_deadline(const struct rqx__loop *loop);
-/* Calls back for the batch of the last poll and for due timers, then deferred work.  Gives RQX_AGAIN if the batch was full. */
+/*
+ * Calls back for the batch of the last poll and for due timers, then deferred work.  Gives RQX_AGAIN if the batch was
+ * full or deferred work is left (it queued itself very often): there is more to do at once.
+ */
 int rqx__loop_dispatch(struct rqx__loop *loop);
 
 #endif
