@@ -53,7 +53,7 @@ class Connection(Recorder):
 
     def step(self, deadline=None):
         """Moves bytes once, takes the frames that came, and answers what is answered automatically."""
-        self._push()
+        self.push()
         self.wire.step(deadline)
         self.take_input()
 
@@ -221,14 +221,21 @@ class Connection(Recorder):
             self._corked -= 1
             self._flush_now()
 
-    def _push(self):
+    @property
+    def output_size(self):
+        """Bytes that are not with the kernel yet."""
+        return len(self._out) + len(self.wire.output)
+
+    def push(self):
+        """Hands everything to the wire and writes what the kernel takes now."""
         if self._out:
             self.wire.write(self._out)
             self._out.clear()
+        self.wire.try_write()
 
     def _flush_now(self):
         if not self._corked:
-            self._push()
+            self.push()
             if self.wire.output:
                 self.wire.flush()
 

@@ -42,7 +42,7 @@ class Peer(ScriptedServer):
         except Closed as error:
             conn.outcome = f"closed {error}"
         finally:
-            conn._push()
+            conn.push()
 
     def count(self, key):
         """How often this was called with the key, this time included."""

@@ -115,6 +115,7 @@ class Responder:
         self.last_taken = 0  # streams above are not answered once it is final
         self.final = False
         self.taken = 0
+        self._held_back = False
         self._timers = []
         self._order = itertools.count()
         self._ready = deque()
@@ -172,6 +173,11 @@ class Responder:
                     self._ready.append((state, True))
 
     def _deadline(self):
+        """How long the loop may wait: not at all when bodies were held back by output that has gone since."""
+        if self._held_back:
+            self.conn.push()
+            if not self.conn.wire.output:
+                return time.monotonic()
         return self._timers[0][0] if self._timers else None
 
     def _busy(self):
@@ -272,13 +278,14 @@ class Responder:
     def _pump(self):
         """Sends what the windows allow, a frame per stream in turn."""
         progress = bool(self.sending)
-        conn = self.conn
-        while progress and len(conn.wire.output) + len(conn._out) < _OUTPUT_HIGH:
+        self._held_back = False
+        while progress:
             progress = False
             for stream in list(self.sending.values()):
+                if self.conn.output_size >= _OUTPUT_HIGH:
+                    self._held_back = True
+                    return
                 progress |= self._send_one(stream)
-                if len(conn._out) >= _OUTPUT_HIGH:
-                    break
 
     def _send_one(self, stream):
         if not stream.alive:

@@ -63,12 +63,12 @@ class Wire:
                 self._await_raw(deadline)
             except ssl.SSLError:
                 self._take_outgoing()
-                self._try_write()
+                self.try_write()
                 raise
         self._take_outgoing()
         self.tls = tls
         self._decrypt()
-        self._try_write()
+        self.try_write()
 
     def _await_raw(self, deadline):
         if not self.step(deadline) and time.monotonic() > deadline:
@@ -102,7 +102,7 @@ class Wire:
         """Writes what it can, then waits until `deadline` (None: for ever) to move something either way.
 
         True when input has come or nothing more will; False when the time is up or only output has moved."""
-        self._try_write()
+        self.try_write()
         if self.eof and not self.output:
             return True
         mask = 0 if self.eof or self.read_paused else select.POLLIN
@@ -112,7 +112,7 @@ class Wire:
             if fd == self._stop_fd:
                 raise Stopped
             if what & (select.POLLOUT | select.POLLERR | select.POLLHUP):
-                self._try_write()
+                self.try_write()
             if mask and what & (select.POLLIN | select.POLLERR | select.POLLHUP):
                 arrived = self._try_read()
         return arrived or self.eof
@@ -132,7 +132,7 @@ class Wire:
             self._poll.register(self.sock, mask)
         self._mask = mask
 
-    def _try_write(self):
+    def try_write(self):
         while self.output and not self.closed:
             try:
                 sent = self.sock.send(memoryview(self.output)[:READ_SIZE])
@@ -190,7 +190,7 @@ class Wire:
     def flush(self, timeout=10.0):
         """Waits until everything queued is with the kernel, reading meanwhile."""
         deadline = time.monotonic() + timeout
-        self._try_write()
+        self.try_write()
         while self.output:
             self.step(deadline)
             if self.output and time.monotonic() > deadline:
@@ -206,11 +206,11 @@ class Wire:
             except (ssl.SSLError, ValueError):
                 pass
             self._take_outgoing()
-            self._try_write()
+            self.try_write()
 
     def half_close(self):
         """FIN: no more output, without a word from TLS."""
-        self._try_write()
+        self.try_write()
         self.output_ended = True
         try:
             self.sock.shutdown(socket.SHUT_WR)
@@ -226,14 +226,14 @@ class Wire:
     def close(self):
         """An orderly end of both directions. Input that was not read turns it into a TCP RST."""
         if not self.closed:
-            self._try_write()
+            self.try_write()
             self.end_output()
             self._forget()
 
     def abort(self):
         """A TCP RST."""
         if not self.closed:
-            self._try_write()
+            self.try_write()
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._forget()
 
