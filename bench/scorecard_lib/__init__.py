@@ -1,0 +1,1 @@
+"""The parts of bench/scorecard: servers, clients, rows, runs, report and chart."""
