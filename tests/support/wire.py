@@ -114,7 +114,7 @@ class Wire:
             if what & (select.POLLOUT | select.POLLERR | select.POLLHUP):
                 self.try_write()
             if mask and what & (select.POLLIN | select.POLLERR | select.POLLHUP):
-                arrived = self._try_read()
+                arrived = self.try_read()
         return arrived or self.eof
 
     def idle(self, deadline):
@@ -133,6 +133,7 @@ class Wire:
         self._mask = mask
 
     def try_write(self):
+        """Writes what the kernel takes now."""
         while self.output and not self.closed:
             try:
                 sent = self.sock.send(memoryview(self.output)[:READ_SIZE])
@@ -147,7 +148,8 @@ class Wire:
         self.output.clear()
         self.eof = self.was_reset = True
 
-    def _try_read(self):
+    def try_read(self):
+        """Reads what is there now; True when input or EOF came of it."""
         try:
             data = self.sock.recv(READ_SIZE)
         except (BlockingIOError, InterruptedError):
@@ -179,8 +181,14 @@ class Wire:
             self.output += data
             return
         view = memoryview(data)
-        while view:
-            view = view[self.tls.write(view[:READ_SIZE]):]
+        try:
+            while view:
+                view = view[self.tls.write(view[:READ_SIZE]):]
+        except ssl.SSLError:
+            # OpenSSL refuses to write once the client has broken the session off.
+            self.output_ended = True
+        finally:
+            view.release()
         self._take_outgoing()
 
     def write_below_tls(self, data):
