@@ -54,12 +54,13 @@ enum rqx__close_flags {
 
 /* Upcalls to the owner of a stream.  Results: 0, or negative to have that stream reset (h1: the connection closed). */
 struct rqx__stream_ops {
-    /* A header section begins: interim (1xx), final, or trailers. */
+    /* A header section begins, interim (1xx) or final; not called for trailers, which are field()s alone. */
     int (*head)(struct rqx__stream *stream, int status, rqx_slice reason, rqx_http_version version);
     /* A field of the section that began last; name is lower case on HTTP/2.  Checked; borrowed for the call. */
     int (*field)(struct rqx__stream *stream, const char *name, size_t name_len, const char *value, size_t value_len,
                  bool trailer);
-    /* The header section that head() began is complete (not called for trailers).  |status| as there. */
+    /* The header section that head() began is complete.  |status| as there.  |content_length|: bytes of body to come, 0
+       where there can be none (HEAD, 204, 304), RQX_LENGTH_UNKNOWN. */
     int (*head_done)(struct rqx__stream *stream, int status, int64_t content_length);
     /* Body bytes as received, borrowed for the call.  The owner owes consumed() for them, at once or later. */
     int (*data)(struct rqx__stream *stream, const uint8_t *data, size_t len);
@@ -89,6 +90,10 @@ struct rqx__stream {
     uint64_t window_mark;     /* h2: time at which the current window's first byte came */
     uint64_t window_bytes;    /* h2: bytes consumed since then */
     uint64_t unconsumed;      /* h2: bytes delivered for which consumed() is still owed */
+    uint64_t expect_at;       /* h2: time at which the body is sent without having seen 100 (Continue) */
+    uint32_t window;          /* h2: size of the receive window */
+    uint32_t owed;            /* h2: bytes consumed for which no credit was given yet */
+    uint32_t header_bytes;    /* h2: size of all header sections of the response so far */
     uint32_t flags;           /* codec's private bits */
 };
 
@@ -102,7 +107,8 @@ enum rqx__codec_state {
 struct rqx__codec_ops {
     const char *name; /* "h2", "h1" */
     rqx_http_version version;
-    /* Begins a stream.  |head| is borrowed as told there.  RQX_AGAIN: no capacity (nothing was taken); RQX_ERR_NOMEM. */
+    /* Begins a stream.  |head| is borrowed as told there.  RQX_AGAIN: no capacity (nothing was taken).
+       RQX_ERR_REQUEST_LENGTH: a Content-Length field contradicts the body; RQX_ERR_NOMEM. */
     int (*submit)(struct rqx__codec *codec, struct rqx__stream *stream, const struct rqx__head *head);
     /* Ends a stream without upcalls.  h2: RST_STREAM(|h2_code|) unless it was never begun on the wire or is closed already; unread
        bytes are credited to the connection.  h1: the connection can carry nothing else: state becomes CLOSED, unless the message
@@ -116,7 +122,7 @@ struct rqx__codec_ops {
     int (*recv)(struct rqx__codec *codec, const uint8_t *data, size_t len, struct rqx__err *err);
     /* The peer will send no more.  0 if that is a proper end for everything that was open. */
     int (*eof)(struct rqx__codec *codec, struct rqx__err *err);
-    /* Appends bytes to send to |out| until it holds |limit| or there are none.  Gives 0. */
+    /* Appends bytes to send to |out| until it holds |limit| (64 at least; never more) or there are none.  Gives 0. */
     int (*send)(struct rqx__codec *codec, struct rqx__buf *out, size_t limit, struct rqx__err *err);
     /* Whether send() would give bytes. */
     bool (*want_send)(const struct rqx__codec *codec);
