@@ -147,6 +147,12 @@ def http10(conn, request):
     conn.close()
 
 
+@path("/http11")
+def http11(conn, request):
+    """Where an HTTP/2 peer says HTTP_1_1_REQUIRED."""
+    conn.respond(200, b"over http/1.1")
+
+
 @path("/status")
 def status(conn, request):
     code = request.number("code", 200)

@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 
+from . import h1conn, h1paths
 from .h2conn import Connection
 from .listener import ScriptedServer
 from .responder import Responder, early
@@ -14,13 +15,17 @@ __all__ = ["Connection", "Peer", "Responder", "early"]
 class Peer(ScriptedServer):
     """`script` is None (a Responder), a callable, or a list of them per connection, of which the last one repeats.
 
-    `ca` None means cleartext. Options that are not Peer's own go to the Responder.
+    `ca` None means cleartext. Options that are not Peer's own go to the Responder. With `alpn=("h2", "http/1.1")`, a client that
+    does not want h2 is served by h1paths, apart: `h1_conns`, `h1_requests()`.
     """
 
     def __init__(self, ca=None, script=None, *, alpn=("h2",), cert="server", host="127.0.0.1", port=0, check=True,
                  ask_client=False, tls_context=None, keep_data=False, keep_body=True, **responder_options):
         self.scripts = script if isinstance(script, (list, tuple)) else [script]
+        self.alpn = alpn or ()
+        self.handlers = h1paths.PATHS
         self.conns = []
+        self.h1_conns = []
         self.lock = threading.Lock()
         self.refused = 0
         self.responder_options = responder_options
@@ -30,6 +35,8 @@ class Peer(ScriptedServer):
                          tls_context=tls_context)
 
     def serve(self, wire, number):
+        if wire.tls and "http/1.1" in self.alpn and wire.tls.selected_alpn_protocol() != "h2":
+            return self._serve_h1(wire)
         with self.lock:
             index = len(self.conns)
             conn = Connection(self, wire, index, **self._recording)
@@ -44,6 +51,12 @@ class Peer(ScriptedServer):
         finally:
             conn.push()
 
+    def _serve_h1(self, wire):
+        with self.lock:
+            conn = h1conn.Connection(self, wire, len(self.h1_conns))
+            self.h1_conns.append(conn)
+        h1paths.serve(conn)
+
     def count(self, key):
         """How often this was called with the key, this time included."""
         with self.lock:
@@ -55,6 +68,11 @@ class Peer(ScriptedServer):
     def requests(self, path=None):
         """The requests of every connection, in order of connection; of one path (without its query) or of all."""
         found = [request for conn in list(self.conns) for request in list(conn.requests)]
+        return found if path is None else [request for request in found if path in (request.path, request.target)]
+
+    def h1_requests(self, path=None):
+        """What came over HTTP/1.1."""
+        found = [request for conn in list(self.h1_conns) for request in list(conn.requests)]
         return found if path is None else [request for request in found if path in (request.path, request.target)]
 
     def one(self):

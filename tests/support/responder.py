@@ -136,7 +136,7 @@ class Responder:
                 conn.step(self._deadline())
                 self._dispatch()
                 self._fire()
-                self._pump()
+                self.pump()
                 if self.final and not self._busy():
                     break
         if not conn.wire.eof:
@@ -275,7 +275,7 @@ class Responder:
 
     # bodies
 
-    def _pump(self):
+    def pump(self):
         """Sends what the windows allow, a frame per stream in turn."""
         progress = bool(self.sending)
         self._held_back = False

@@ -1,0 +1,628 @@
+"""Hostile HTTP/2 by name, for tests that go through them all.
+
+Kind "stream": a function of a Responder's Stream, run when `/behave/NAME` is asked for; siblings on the connection are served
+all the while. Kind "connection": a script of a Connection, for `Peer(ca, script)`. `expect` says what a sound client does:
+
+- "ok": the request succeeds;
+- "stream": this request fails, the connection and its siblings live;
+- "connection": the client ends the connection (GOAWAY or just closing), and the request fails;
+- "either": a stream or a connection error, both are sound;
+- "timeout": nothing comes; the client's own deadline ends it.
+"""
+
+from . import frames
+from .frames import (
+    ALTSVC, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, INITIAL_WINDOW_SIZE, MAX_CONCURRENT_STREAMS,
+    MAX_FRAME_SIZE, PADDED, PING, PRIORITY, PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE, u32,
+)
+
+BEHAVIOURS = {}
+FLOOD = 20000
+
+
+class Behaviour:
+    """`function` is handler or script, by `kind`; `rule` names the section or the history behind it."""
+
+    def __init__(self, name, kind, expect, rule, function):
+        self.name = name
+        self.kind = kind
+        self.expect = expect
+        self.rule = rule
+        self.doc = function.__doc__ or name
+        self.function = function
+
+    def __repr__(self):
+        return f"<{self.kind} behaviour {self.name}, expects {self.expect}>"
+
+
+def _register(name, kind, expect, rule):
+    def register(function):
+        assert name not in BEHAVIOURS, name
+        BEHAVIOURS[name] = Behaviour(name, kind, expect, rule, function)
+        return function
+    return register
+
+
+def on_stream(name, expect, rule=""):
+    return _register(name, "stream", expect, rule)
+
+
+def on_connection(name, expect, rule=""):
+    return _register(name, "connection", expect, rule)
+
+
+def of_kind(kind):
+    """The behaviours of one kind, by name."""
+    return {name: b for name, b in BEHAVIOURS.items() if b.kind == kind}
+
+
+def _flood(stream, make, count=FLOOD):
+    """Sends `make()` frames until the client has had enough; then the request is answered."""
+    conn = stream.conn
+    for start in range(0, count, 500):
+        for _ in range(500):
+            make()
+        conn.push()
+        conn.wire.flush()
+        conn.take_input()
+        if conn.closed_by_client:
+            return
+    stream.respond(200, b"still here")
+
+
+# what precedes any request
+
+@on_connection("silent", "timeout", "3.4")
+def silent(conn):
+    """Accepts, and never says a word."""
+    conn.stall()
+
+
+@on_connection("garbage-preface", "connection", "3.4")
+def garbage_preface(conn):
+    """Something that is not HTTP/2."""
+    conn.raw(b"SSH-2.0-OpenSSH_9.2p1\r\n" * 10)
+    conn.until_closed()
+
+
+@on_connection("http1-answer", "connection", "3.4")
+def http1_answer(conn):
+    """An HTTP/1.1 response where the server's preface should be."""
+    conn.raw(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+    conn.until_closed()
+
+
+@on_connection("no-settings", "connection", "3.4")
+def no_settings(conn):
+    """The first frame is not SETTINGS."""
+    conn.send_ping()
+    conn.until_closed()
+
+
+@on_connection("close-at-once", "connection")
+def close_at_once(conn):
+    """Closes before saying anything."""
+    conn.close()
+
+
+@on_connection("abort-at-once", "connection")
+def abort_at_once(conn):
+    """TCP RST before saying anything."""
+    conn.abort()
+
+
+@on_connection("goaway-first", "connection", "6.8")
+def goaway_first(conn):
+    """GOAWAY(0) right after SETTINGS, and the end."""
+    conn.handshake()
+    conn.send_goaway(0)
+    conn.close()
+
+
+@on_connection("settings-never-acked", "timeout", "6.5.3")
+def settings_never_acked(conn):
+    """Serves nobody and acknowledges nothing."""
+    conn.auto_ack = False
+    conn.handshake()
+    conn.until_closed()
+
+
+@on_connection("settings-late", "ok", "3.4")
+def settings_late(conn):
+    """SETTINGS and answers come together, only after the request."""
+    conn.expect_request()
+    conn.serve()
+
+
+@on_connection("zero-streams", "timeout", "5.1.2")
+def zero_streams(conn):
+    """MAX_CONCURRENT_STREAMS of 0 for ever."""
+    conn.handshake({MAX_CONCURRENT_STREAMS: 0})
+    conn.until_closed()
+
+
+@on_connection("zero-streams-then-some", "ok", "5.1.2")
+def zero_streams_then_some(conn):
+    """MAX_CONCURRENT_STREAMS of 0, and of 10 a little later."""
+    conn.handshake({MAX_CONCURRENT_STREAMS: 0})
+    conn.expect_settings_ack()
+    conn.sleep(0.05)
+    conn.serve(max_concurrent_streams=10)
+
+
+@on_connection("half-open", "timeout")
+def half_open(conn):
+    """Takes the request and stops reading: the peer has vanished."""
+    conn.handshake()
+    conn.expect_request()
+    conn.stall()
+
+
+# malformed frames: connection errors
+
+def _bad_frame(name, rule, type, flags, stream_id, payload, expect="connection"):
+    def behave(stream):
+        target = stream.id if stream_id == "own" else stream_id
+        stream.conn.frame(type, flags, target, payload)
+
+    behave.__doc__ = f"{name.replace('-', ' ')} (RFC 9113, section {rule})"
+    on_stream(name, expect, rule)(behave)
+
+
+_bad_frame("data-on-stream-0", "6.1", DATA, 0, 0, b"x")
+_bad_frame("headers-on-stream-0", "6.2", HEADERS, END_HEADERS, 0, b"\x88")
+_bad_frame("rst-on-stream-0", "6.4", RST_STREAM, 0, 0, u32(8))
+_bad_frame("rst-short", "6.4", RST_STREAM, 0, "own", b"\0\0\0")
+_bad_frame("rst-on-idle-stream", "5.1", RST_STREAM, 0, 1999999999, u32(8))
+_bad_frame("settings-on-stream", "6.5", SETTINGS, 0, "own", b"")
+_bad_frame("settings-size", "6.5", SETTINGS, 0, 0, b"\0\1\0\0")
+_bad_frame("settings-ack-with-payload", "6.5", SETTINGS, frames.ACK, 0, b"\0\1\0\0\0\1")
+_bad_frame("settings-window-too-big", "6.5.2", SETTINGS, 0, 0, frames.pack_settings({INITIAL_WINDOW_SIZE: 2**31}))
+_bad_frame("settings-frame-size-small", "6.5.2", SETTINGS, 0, 0, frames.pack_settings({MAX_FRAME_SIZE: 100}))
+_bad_frame("settings-enable-push", "6.5.2", SETTINGS, 0, 0, frames.pack_settings({frames.ENABLE_PUSH: 1}))
+_bad_frame("ping-on-stream", "6.7", PING, 0, "own", bytes(8))
+_bad_frame("ping-size", "6.7", PING, 0, 0, bytes(7))
+_bad_frame("goaway-on-stream", "6.8", GOAWAY, 0, "own", bytes(8))
+_bad_frame("goaway-short", "6.8", GOAWAY, 0, 0, bytes(4))
+_bad_frame("window-update-zero-connection", "6.9", WINDOW_UPDATE, 0, 0, u32(0))
+_bad_frame("window-update-zero-stream", "6.9", WINDOW_UPDATE, 0, "own", u32(0), "either")
+_bad_frame("window-update-short", "6.9", WINDOW_UPDATE, 0, 0, b"\0\0\1")
+_bad_frame("window-overflow-connection", "6.9.1", WINDOW_UPDATE, 0, 0, u32(2**31 - 1))
+_bad_frame("window-overflow-stream", "6.9.1", WINDOW_UPDATE, 0, "own", u32(2**31 - 1), "either")
+_bad_frame("window-update-on-idle-stream", "5.1", WINDOW_UPDATE, 0, 1999999999, u32(1))
+_bad_frame("continuation-alone", "6.10", CONTINUATION, END_HEADERS, "own", b"")
+_bad_frame("headers-padding-too-long", "6.2", HEADERS, END_HEADERS | PADDED, "own", b"\xff\x88")
+_bad_frame("data-padding-too-long", "6.1", DATA, PADDED, "own", b"\xffx")
+_bad_frame("headers-on-idle-stream", "5.1", HEADERS, END_HEADERS, 1999999999, b"\x88")
+_bad_frame("headers-on-even-stream", "5.1.1", HEADERS, END_HEADERS, 2, b"\x88")
+_bad_frame("push-promise", "8.4", PUSH_PROMISE, END_HEADERS, "own", u32(2) + b"\x82\x87\x84")
+
+
+@on_stream("frame-too-long", "connection", "4.2")
+def frame_too_long(stream):
+    """A DATA frame longer than SETTINGS_MAX_FRAME_SIZE allows."""
+    stream.send_headers(200)
+    stream.conn.frame(DATA, 0, stream.id, bytes(frames.DEFAULT_FRAME + 1024 * 1024))
+
+
+@on_stream("unknown-frames", "ok", "4.1")
+def unknown_frames(stream):
+    """Frame types, flags and settings that nobody knows are ignored."""
+    for type in (0x0B, 0x42, 0xF0, 0xFF):
+        stream.conn.frame(type, 0xFF, stream.id, b"whatever")
+        stream.conn.frame(type, 0, 0, b"whatever")
+    stream.conn.send_settings({0x42: 1, 0xFFFF: 2**32 - 1})
+    stream.conn.frame(PING, 0xFE, 0, b"reserved")
+    stream.respond(200, b"ok")
+
+
+@on_stream("altsvc-and-origin", "ok", "RFC 7838, RFC 8336")
+def altsvc_and_origin(stream):
+    """Extensions that servers send unasked."""
+    stream.conn.frame(ALTSVC, 0, stream.id, b"\0\0h3=\":443\"")
+    stream.conn.frame(frames.ORIGIN, 0, 0, b"\0\x14https://example.test")
+    stream.conn.frame(PRIORITY, 0, stream.id, u32(0) + b"\x10")
+    stream.respond(200, b"ok")
+
+
+# header blocks
+
+@on_stream("hpack-garbage", "connection", "4.3")
+def hpack_garbage(stream):
+    """A header block that does not decode: the shared state is lost."""
+    stream.conn.frame(HEADERS, END_HEADERS, stream.id, b"\xff\xff\xff\xff\xff\xff\xff")
+
+
+@on_stream("hpack-index-out-of-range", "connection", "RFC 7541, 2.3.3")
+def hpack_index(stream):
+    """An index that is not in any table."""
+    stream.conn.frame(HEADERS, END_HEADERS, stream.id, b"\x88\xfe\xff\x01")
+
+
+@on_stream("hpack-table-size-too-big", "connection", "RFC 7541, 6.3")
+def hpack_table_size(stream):
+    """A table size update above what the client allows."""
+    stream.conn.frame(HEADERS, END_HEADERS, stream.id, b"\x3f\xe1\xff\xff\x03\x88")
+
+
+@on_stream("hpack-truncated", "connection", "4.3")
+def hpack_truncated(stream):
+    """A block that ends inside a literal."""
+    stream.conn.frame(HEADERS, END_HEADERS, stream.id, b"\x88\x40\x0aabc")
+
+
+@on_stream("hpack-bomb", "either", "10.5.1")
+def hpack_bomb(stream):
+    """A 4 kB value put in the table once and repeated by index: 64 MB of fields from 16 kB."""
+    value = stream.conn.encoder.encode([(":status", "200"), ("x-bomb", "b" * 3900)], huffman=False)
+    stream.conn.send_headers(stream.id, value + b"\xbe" * 16000, end_stream=True)
+
+
+@on_stream("headers-huge", "either", "10.5.1")
+def headers_huge(stream):
+    """16 MB of fields in one block, never indexed."""
+    conn = stream.conn
+    field = b"\x00\x05x-big\x7f\x81\x7e" + b"v" * 16384
+    conn.frame(HEADERS, 0, stream.id, b"\x88")
+    for index in range(1024):
+        if conn.closed_by_client:
+            return
+        conn.continuation(stream.id, field[:frames.DEFAULT_FRAME], end_headers=False)
+        conn.continuation(stream.id, field[frames.DEFAULT_FRAME:], end_headers=index == 1023)
+        conn.push()
+        conn.wire.flush()
+
+
+@on_stream("continuation-flood", "connection", "6.10, CVE-2024-30255")
+def continuation_flood(stream):
+    """Empty CONTINUATION frames without an end."""
+    stream.conn.frame(HEADERS, 0, stream.id, b"\x88")
+    _flood(stream, lambda: stream.conn.frame(CONTINUATION, 0, stream.id))
+
+
+@on_stream("continuation-other-stream", "connection", "6.10")
+def continuation_other_stream(stream):
+    """A header block that goes on on another stream."""
+    stream.conn.frame(HEADERS, 0, stream.id, b"\x88")
+    stream.conn.frame(CONTINUATION, END_HEADERS, stream.id + 2, b"")
+
+
+@on_stream("continuation-interrupted", "connection", "6.10")
+def continuation_interrupted(stream):
+    """Another frame inside a header block."""
+    stream.conn.frame(HEADERS, 0, stream.id, b"\x88")
+    stream.conn.send_ping()
+
+
+@on_stream("headers-split", "ok", "6.10")
+def headers_split(stream):
+    """A block of one byte per CONTINUATION."""
+    block = stream.conn.encode([(":status", 200), ("content-length", 2)])
+    stream.conn.frame(HEADERS, 0, stream.id, block[:1])
+    for at in range(1, len(block)):
+        stream.conn.frame(CONTINUATION, END_HEADERS if at == len(block) - 1 else 0, stream.id, block[at:at + 1])
+    stream.write(b"ok", end=True)
+
+
+def _fields(name, fields, rule="8.2", expect="stream", end=True):
+    """Malformed responses that are nothing but their fields."""
+    def behave(stream):
+        stream.conn.send_headers(stream.id, fields, end_stream=end)
+
+    behave.__doc__ = f"{name.replace('-', ' ')} (RFC 9113, section {rule})"
+    on_stream(name, expect, rule)(behave)
+
+
+_fields("no-status", [("x-a", "1")], "8.3.2")
+_fields("status-twice", [(":status", 200), (":status", 200)], "8.3.2")
+_fields("status-letters", [(":status", "abc")], "8.3.2")
+_fields("status-empty", [(":status", "")], "8.3.2")
+_fields("status-late", [("x-a", "1"), (":status", 200)], "8.3")
+_fields("pseudo-unknown", [(":status", 200), (":what", "1")], "8.3")
+_fields("pseudo-of-request", [(":status", 200), (":path", "/")], "8.3")
+_fields("name-upper-case", [(":status", 200), ("X-Upper", "1")], "8.2.1")
+_fields("name-with-space", [(":status", 200), ("x a", "1")], "8.2.1")
+_fields("name-empty", [(":status", 200), ("", "1")], "8.2.1")
+_fields("value-with-newline", [(":status", 200), ("x-a", "1\r\nset-cookie: evil=1")], "8.2.1")
+_fields("value-with-nul", [(":status", 200), ("x-a", "1\0002")], "8.2.1")
+_fields("connection-field", [(":status", 200), ("connection", "close")], "8.2.2", "either")
+_fields("transfer-encoding", [(":status", 200), ("transfer-encoding", "chunked")], "8.2.2", "either")
+_fields("status-101", [(":status", 101)], "8.6", end=False)
+_fields("interim-ends-stream", [(":status", 103)], "8.1")
+
+
+@on_stream("interim-many", "ok", "8.1")
+def interim_many(stream):
+    """Twenty interim responses, then the final one."""
+    for index in range(20):
+        stream.send_headers(103, [("link", f"</{index}>")])
+    stream.respond(200, b"ok")
+
+
+@on_stream("interim-endless", "either", "10.5.1")
+def interim_endless(stream):
+    """Interim responses without an end."""
+    _flood(stream, lambda: stream.send_headers(103, [("link", "</style.css>; rel=preload")]))
+
+
+@on_stream("trailers-with-pseudo", "stream", "8.1")
+def trailers_with_pseudo(stream):
+    """A pseudo field in trailers."""
+    stream.send_headers(200)
+    stream.conn.send_trailers(stream.id, [(":status", 200)])
+
+
+@on_stream("trailers-without-end", "stream", "8.1")
+def trailers_without_end(stream):
+    """A second header block that does not end the stream."""
+    stream.send_headers(200)
+    stream.conn.send_headers(stream.id, [("x-a", "1")])
+
+
+@on_stream("data-before-headers", "either", "8.1")
+def data_before_headers(stream):
+    """A body without a head."""
+    stream.conn.send_data(stream.id, b"body", end_stream=True)
+
+
+@on_stream("data-after-interim", "either", "8.1")
+def data_after_interim(stream):
+    """A body after a 103 alone."""
+    stream.send_headers(103)
+    stream.conn.send_data(stream.id, b"body", end_stream=True)
+
+
+# lengths
+
+def _length(name, said, data, rule="8.1.1", expect="stream", status=200):
+    def behave(stream):
+        stream.send_headers(status, [("content-length", said)])
+        stream.conn.send_data(stream.id, data, end_stream=True)
+
+    behave.__doc__ = f"content-length {said} and {len(data)} bytes, status {status}"
+    on_stream(name, expect, rule)(behave)
+
+
+_length("body-too-short", 10, b"short")
+_length("body-too-long", 3, b"too long")
+_length("length-negative", -1, b"x")
+_length("length-letters", "ten", b"x")
+_length("length-huge", "9" * 30, b"x")
+_length("body-on-204", 2, b"xx", expect="either", status=204)
+
+
+@on_stream("length-twice", "stream", "8.1.1")
+def length_twice(stream):
+    """Two content-length fields that disagree."""
+    stream.send_headers(200, [("content-length", 2), ("content-length", 3)])
+    stream.conn.send_data(stream.id, b"ok", end_stream=True)
+
+
+# flow control
+
+@on_stream("window-ignored-connection", "connection", "6.9.1")
+def window_ignored_connection(stream):
+    """DATA far beyond every window: 256 MB, whatever the client grants."""
+    stream.send_headers(200)
+    _flood(stream, lambda: stream.conn.frame(DATA, 0, stream.id, bytes(frames.DEFAULT_FRAME)), 16000)
+
+
+@on_stream("padding-only", "either", "6.1, 6.9")
+def padding_only(stream):
+    """Padding without data: it counts against the window like data."""
+    stream.send_headers(200)
+
+    def one():
+        if stream.conn.room(stream.state) >= 256:
+            stream.conn.send_data(stream.id, b"", padding=255)
+
+    _flood(stream, one)
+    stream.write(b"padded", end=True)
+
+
+@on_stream("empty-data-flood", "either", "10.5, CVE-2019-9518")
+def empty_data_flood(stream):
+    """Empty DATA frames, which cost no window."""
+    stream.send_headers(200)
+    _flood(stream, lambda: stream.conn.frame(DATA, 0, stream.id))
+    stream.write(b"at last", end=True)
+
+
+@on_stream("window-shrinks", "ok", "6.9.2")
+def window_shrinks(stream):
+    """INITIAL_WINDOW_SIZE goes to 0 under an upload, and back."""
+    stream.conn.send_settings({INITIAL_WINDOW_SIZE: 0})
+    stream.later(50, lambda: stream.conn.send_settings({INITIAL_WINDOW_SIZE: 65535}))
+    stream.on_end = lambda: stream.later(60, lambda: stream.respond(200, b"ok"))
+
+
+# floods that cost the client an answer or a turn
+
+@on_stream("ping-flood", "either", "10.5, CVE-2019-9512")
+def ping_flood(stream):
+    """PINGs faster than they can be answered."""
+    _flood(stream, lambda: stream.conn.frame(PING, 0, 0, b"floodily"))
+
+
+@on_stream("settings-flood", "either", "10.5, CVE-2019-9515")
+def settings_flood(stream):
+    """SETTINGS faster than they can be acknowledged."""
+    _flood(stream, lambda: stream.conn.frame(SETTINGS, 0, 0, b""))
+
+
+@on_stream("ping-ack-flood", "either", "10.5")
+def ping_ack_flood(stream):
+    """Answers to PINGs that nobody sent."""
+    _flood(stream, lambda: stream.conn.frame(PING, frames.ACK, 0, b"unasked!"))
+
+
+@on_stream("window-update-flood", "either", "10.5")
+def window_update_flood(stream):
+    """Credit by the byte."""
+    _flood(stream, lambda: stream.conn.frame(WINDOW_UPDATE, 0, 0, u32(1)))
+
+
+@on_stream("priority-flood", "either", "10.5, CVE-2019-9513")
+def priority_flood(stream):
+    """PRIORITY frames without an end."""
+    _flood(stream, lambda: stream.conn.frame(PRIORITY, 0, stream.id, u32(0) + b"\x10"))
+
+
+@on_stream("rst-flood", "either", "10.5, CVE-2019-9514")
+def rst_flood(stream):
+    """RST_STREAM for a stream that is closed already, again and again."""
+    stream.rst(frames.CANCEL)
+    for _ in range(FLOOD):
+        stream.conn.frame(RST_STREAM, 0, stream.id, u32(8))
+
+
+@on_stream("unknown-flood", "either", "10.5")
+def unknown_flood(stream):
+    """Frames of an unknown type."""
+    _flood(stream, lambda: stream.conn.frame(0x77, 0, 0, b"x" * 100))
+
+
+# after the end
+
+@on_stream("data-after-end", "either", "5.1")
+def data_after_end(stream):
+    """DATA after END_STREAM."""
+    stream.respond(200, b"ok")
+    stream.responder.pump()
+    stream.conn.frame(DATA, END_STREAM, stream.id, b"more")
+
+
+@on_stream("headers-after-end", "either", "5.1")
+def headers_after_end(stream):
+    """HEADERS after END_STREAM."""
+    stream.respond(200, b"ok")
+    stream.responder.pump()
+    stream.conn.send_headers(stream.id, [(":status", 200)])
+
+
+@on_stream("data-after-rst", "ok", "5.1, 5.4.2")
+def data_after_rst(stream):
+    """The client resets (give it a body to abandon), and what was under way keeps coming."""
+    stream.send_headers(200)
+
+    def more():
+        if stream.conn.room(stream.state) > 1000:
+            stream.conn.frame(DATA, 0, stream.id, bytes(1000))
+        if stream.id not in stream.conn.resets:
+            stream.responder.later(0.005, more)
+        else:
+            stream.conn.frame(DATA, END_STREAM, stream.id, bytes(1000))
+
+    more()
+
+
+# how connections and streams end
+
+@on_stream("rst-no-error-incomplete", "stream", "8.1")
+def rst_no_error_incomplete(stream):
+    """RST_STREAM(NO_ERROR) in the middle of a body is no success."""
+    stream.send_headers(200, [("content-length", 100)])
+    stream.on_drained = lambda: stream.rst(frames.NO_ERROR)
+    stream.write(b"half")
+
+
+@on_stream("rst-no-error-complete", "ok", "8.1")
+def rst_no_error_complete(stream):
+    """A whole response and then RST_STREAM(NO_ERROR)."""
+    stream.respond(200, b"ok")
+    stream.on_drained = lambda: stream.conn.send_rst(stream.id, frames.NO_ERROR)
+
+
+@on_stream("rst-unknown-code", "stream", "7")
+def rst_unknown_code(stream):
+    """A code that is not in the registry."""
+    stream.rst(0xDEADBEEF)
+
+
+@on_stream("goaway-below", "either", "6.8")
+def goaway_below(stream):
+    """GOAWAY with last-id below this stream: it was not processed and may be sent again elsewhere."""
+    stream.responder.goaway(stream.id - 2)
+
+
+@on_stream("goaway-error", "either", "6.8")
+def goaway_error(stream):
+    """GOAWAY(PROTOCOL_ERROR) that names this stream as processed, and the end."""
+    stream.conn.send_goaway(stream.id, frames.PROTOCOL_ERROR, b"go away, for the tests' sake")
+    stream.conn.close()
+
+
+@on_stream("goaway-rising", "either", "6.8")
+def goaway_rising(stream):
+    """A second GOAWAY with a higher last-id."""
+    stream.conn.send_goaway(0)
+    stream.conn.send_goaway(stream.id)
+
+
+@on_stream("enhance-your-calm", "either", "7")
+def enhance_your_calm(stream):
+    """GOAWAY(ENHANCE_YOUR_CALM, too_many_pings)."""
+    stream.conn.send_goaway(stream.id - 2, frames.ENHANCE_YOUR_CALM, b"too_many_pings")
+    stream.conn.close()
+
+
+@on_stream("fin-mid-body", "connection")
+def fin_mid_body(stream):
+    """FIN, without close_notify, in the middle of a body."""
+    stream.send_headers(200, [("content-length", 100)])
+    stream.conn.send_data(stream.id, b"half")
+    stream.conn.push()
+    stream.conn.wire.half_close()
+
+
+@on_stream("fin-mid-frame", "connection")
+def fin_mid_frame(stream):
+    """The end inside a frame."""
+    stream.send_headers(200)
+    stream.conn.raw(frames.pack_header(100, DATA, 0, stream.id) + b"half")
+    stream.conn.push()
+    stream.conn.close()
+
+
+@on_stream("tcp-reset-mid-body", "connection")
+def tcp_reset_mid_body(stream):
+    """A TCP RST in the middle of a body."""
+    stream.send_headers(200, [("content-length", 100)])
+    stream.conn.send_data(stream.id, b"half")
+    stream.conn.push()
+    stream.conn.wire.abort()
+
+
+@on_stream("raw-bytes-under-tls", "connection")
+def raw_bytes_under_tls(stream):
+    """Bytes below TLS, as from a broken or tampering middle."""
+    stream.conn.push()
+    stream.conn.wire.write_below_tls(b"\x17\x03\x03\x00\x20" + b"not a record of ours. not at all")
+    stream.conn.wire.try_write()
+
+
+# content
+
+@on_stream("gzip-bomb", "either", "features C4")
+def gzip_bomb(stream):
+    """1 GB of zeros in 1 MB of gzip."""
+    import zlib
+
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    block = bytes(1 << 20)
+    data = b"".join([packer.compress(block) for _ in range(1024)] + [packer.flush()])
+    stream.respond(200, data, [("content-encoding", "gzip")])
+
+
+@on_stream("gzip-broken", "stream")
+def gzip_broken(stream):
+    """Not gzip at all, under its name."""
+    stream.respond(200, b"this is not gzip", [("content-encoding", "gzip")])
+
+
+@on_stream("gzip-truncated", "stream")
+def gzip_truncated(stream):
+    """gzip without its end."""
+    import gzip
+
+    stream.respond(200, gzip.compress(bytes(10000))[:-6], [("content-encoding", "gzip")])
