@@ -1,15 +1,21 @@
 /*
  * wire.h - a byte stream that stacks: TCP at the bottom, a proxy tunnel or TLS on any other wire.
  *
- * Knows nothing of HTTP, except that a tunnel speaks CONNECT.  Nothing here blocks.  All calls are made under the lock of the
- * engine that the wire belongs to.
+ * Knows nothing of HTTP, except that a tunnel speaks CONNECT.  Nothing here blocks.  All calls are made under the lock
+ * of the engine that the wire belongs to.
  *
  * Rules of the vtable:
  * - A layer owns the one below and frees it.  handshake() of a layer first finishes that of the layer below.
  * - RQX_AGAIN means: wait until the socket is ready for wants(), then call the same function again.
- * - read() gives *ret_len 0 with 0 for a clean end (TCP FIN; under TLS only with close_notify, otherwise RQX_ERR_TRUNCATED).
- * - read() may be asked again at once while has_buffered() is true, even though the socket is not readable.
+ * - read() gives *ret_len 0 with 0 for a clean end (TCP FIN; under TLS only with close_notify, otherwise
+ * RQX_ERR_TRUNCATED).
+ * - read() may be asked again at once while has_buffered() is true, even though the socket is not readable.  Otherwise
+ * a caller that wants all there is asks until RQX_AGAIN: after a short read that answer is given without a system call,
+ * since the loop is level triggered.
+ * - write() takes fewer bytes than offered only where the socket is full; the others must be offered again, unchanged.
  * - After a negative result only free() may be called.
+ * - Only shutdown() says anything to the peer at the end; free() closes the descriptor and is all that a forked child
+ * may call.
  */
 #ifndef RQX_NET_WIRE_H
 #define RQX_NET_WIRE_H
@@ -83,36 +89,38 @@ static inline void rqx__wire_free(struct rqx__wire *wire)
 /* Wraps a connected (or connecting: handshake() finds out) nonblocking socket.  On success, takes ownership of |fd|. */
 int rqx__tcp_wire_new(int fd, struct rqx__wire **ret_wire);
 /*
- * Makes a nonblocking, close-on-exec socket (TCP_NODELAY for TCP) and begins to connect it; |local| may be NULL.  The socket is
- * given also while the connection is in progress; it is connected when it is writable and SO_ERROR is 0.
+ * Makes a nonblocking, close-on-exec socket (TCP_NODELAY for TCP) and begins to connect it; |local| may be NULL.  The
+ * socket is given also while the connection is in progress; it is connected when it is writable and SO_ERROR is 0.
  * RQX_ERR_CONNECT with errno for what fails at once.
  */
 int rqx__tcp_connect(const struct sockaddr *address, socklen_t address_len, const struct sockaddr *local,
                      socklen_t local_len, int *ret_fd, struct rqx__err *err);
+/* Fills |err| (NULL is allowed) with the text of |sys_errno| as a cause, in lower case, and returns |code|. */
+int rqx__net_err(struct rqx__err *err, int code, int sys_errno);
 /* "addr:port" or "[addr]:port" or "unix:PATH" of a socket address; cut to |size|. */
 void rqx__sockaddr_text(const struct sockaddr *address, socklen_t len, char *text, size_t size);
 
 /* ---- tunnel.c ---- */
 
 /*
- * A CONNECT tunnel (RFC 9110 section 9.3.6) to |authority| through the HTTP/1.1 proxy on |lower|.  |fields| are complete
- * field lines for the proxy ("Proxy-Authorization: ...\r\n"), may be empty, copied.  The answer's head is at most 16 KiB.  Errors of
- * handshake(): RQX_ERR_PROXY_AUTH (407), RQX_ERR_PROXY_REFUSED (any other final status; the text has status and reason),
- * RQX_ERR_PROXY_PROTOCOL, RQX_ERR_TRUNCATED...  On success, takes ownership of |lower|.
+ * A CONNECT tunnel (RFC 9110 section 9.3.6) to |authority| through the HTTP/1.1 proxy on |lower|.  |fields| are
+ * complete field lines for the proxy ("Proxy-Authorization: ...\r\n"), may be empty, copied.  The answer's head is at
+ * most 16 KiB.  Errors of handshake(): RQX_ERR_PROXY_AUTH (407), RQX_ERR_PROXY_REFUSED (any other final status; the
+ * text has status and reason), RQX_ERR_PROXY_PROTOCOL, RQX_ERR_TRUNCATED...  On success, takes ownership of |lower|.
  */
 int rqx__tunnel_wire_new(struct rqx__wire *lower, rqx_slice authority, rqx_slice fields, struct rqx__wire **ret_wire);
 
-/* ---- tls.c ---- */
+/* ---- tls_wire.c ---- */
 
 /* What ALPN chose. */
 enum rqx__alpn { RQX__ALPN_NONE = 0, RQX__ALPN_HTTP1, RQX__ALPN_HTTP2, RQX__ALPN_OTHER };
 
 /*
- * TLS on |lower| by the settings of |tls| (referenced).  |server_name| is asked for (SNI, unless it is an address) and checked
- * against the certificate (names and IP SANs); |port| tells sessions of one name apart.  |protocols|: RQX_PROTO_* bits to offer by
- * ALPN in the order h2, http/1.1.  On success, takes ownership of |lower|.
- * Errors: RQX_ERR_TLS_CONFIG (with |err|), RQX_ERR_NOMEM.  handshake(): RQX_ERR_TLS_CERTIFICATE (text says why, with the date for
- * an expired one and the names for another host's; |tls_verify|), RQX_ERR_TLS_HANDSHAKE, RQX_ERR_TRUNCATED...
+ * TLS on |lower| by the settings of |tls| (referenced).  |server_name| is asked for (SNI, unless it is an address) and
+ * checked against the certificate (names and IP SANs); |port| tells sessions of one name apart.  |protocols|:
+ * RQX_PROTO_* bits to offer by ALPN in the order h2, http/1.1.  On success, takes ownership of |lower|. Errors:
+ * RQX_ERR_TLS_CONFIG (with |err|), RQX_ERR_NOMEM.  handshake(): RQX_ERR_TLS_CERTIFICATE (text says why, with the date
+ * for an expired one and the names for another host's; |tls_verify|), RQX_ERR_TLS_HANDSHAKE, RQX_ERR_TRUNCATED...
  */
 int rqx__tls_wire_new(rqx_tls *tls, struct rqx__wire *lower, rqx_slice server_name, int port, unsigned protocols,
                       struct rqx__wire **ret_wire, struct rqx__err *err);
