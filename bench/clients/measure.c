@@ -61,7 +61,7 @@ int main(int argc, char **argv)
         perror(argv[1]);
         return 2;
     }
-    fprintf(report, "{\"wall\":%.6f,\"user\":%.6f,\"sys\":%.6f,\"rss_kb\":%ld,\"status\":%d}\n", wall,
-            seconds_of(usage.ru_utime), seconds_of(usage.ru_stime), usage.ru_maxrss, code);
+    fprintf(report, "{\"wall\":%.6f,\"user\":%.6f,\"sys\":%.6f,\"rss_kb\":%ld,\"status\":%d}\n",
+            wall, seconds_of(usage.ru_utime), seconds_of(usage.ru_stime), usage.ru_maxrss, code);
     return fclose(report) == 0 ? code : 2;
 }

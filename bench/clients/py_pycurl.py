@@ -1,4 +1,4 @@
-"""Scorecard client for pycurl: easy handles per thread, and libcurl's multi socket API on asyncio."""
+"""Scorecard client for pycurl: a handle per thread, and libcurl's multi socket API on asyncio."""
 
 import asyncio
 import io

@@ -128,7 +128,7 @@ static bool went_well(struct run *run, const rqx_response *response)
     return true;
 }
 
-/* Reads and forgets what has come of a streamed body; gives RQX_AGAIN, 0 at its end, or an error. */
+/* Reads and forgets what has come of a streamed body: RQX_AGAIN, 0 at its end, or an error. */
 static int drain(rqx_response *response, char *buffer, long long *bytes)
 {
     for (;;) {

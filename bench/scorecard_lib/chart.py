@@ -63,7 +63,8 @@ def panel(row, x, y):
     longest = max(result["figure"] for result in shown)
     room = COLUMN - LABEL - VALUE
     unit = row["unit"] + (", less is better" if less else "")
-    shapes = [text(x, y + 12, PANELS[row["name"]], 13, weight="bold"), text(x, y + 27, unit, 11, FAINT)]
+    shapes = [text(x, y + 12, PANELS[row["name"]], 13, weight="bold"),
+              text(x, y + 27, unit, 11, FAINT)]
     top = y + TITLE
     for result in shown:
         length = max(1.5, room * result["figure"] / longest)

@@ -1,4 +1,4 @@
-"""Gets the clients ready: compiles the C ones, makes a venv for each Python library, builds requestx.
+"""Gets the clients ready: compiles the C ones, makes a venv for each Python one, builds requestx.
 
 Everything goes to the cache folder and is kept for the next run. What cannot be had raises Missing
 with the reason, which the report then shows in place of figures.
@@ -78,7 +78,8 @@ class Provider:
         self.given_prefix = prefix
         self.say = say
         self.memory = {}
-        self.tag = run([python, "-c", "import sys; print('py%d.%d' % sys.version_info[:2])"]).strip()
+        script = "import sys; print('py%d.%d' % sys.version_info[:2])"
+        self.tag = run([python, "-c", script]).strip()
         os.makedirs(os.path.join(cache, "bin"), exist_ok=True)
 
     def _once(self, key, make):
@@ -197,7 +198,7 @@ class Provider:
 
     def versions(self):
         """What was used, for the report: name -> version."""
-        found = {"python": run([self.python, "-c", "import sys; print('Python', sys.version.split()[0])"])}
+        found = {"python": run([self.python, "--version"])}
         for name, command in (
                 ("nginx", ["nginx", "-v"]), ("h2load", ["h2load", "--version"]),
                 ("curl", ["curl", "--version"]), ("openssl", ["openssl", "version"])):

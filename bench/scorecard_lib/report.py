@@ -100,7 +100,7 @@ def print_row(row, data, out):
 
 
 def judge(rows, finished):
-    """The list of what must be shown, with figures: [{text, figure, goal, met}]; met None: not run."""
+    """What must be shown, with its figures: [{text, figure, goal, met}]; met None: not run."""
     made = []
     for target in targets():
         value = target_value(target, rows, finished)

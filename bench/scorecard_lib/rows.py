@@ -30,7 +30,7 @@ class Entry:
 
 @dataclass
 class Row:
-    """Clients that do the same work, side by side. |refs| are the labels to divide by, first one shown."""
+    """Clients that do the same work, side by side. |refs|: the labels to divide by."""
 
     name: str
     title: str
@@ -145,7 +145,7 @@ def all_rows():
 
 @dataclass
 class Target:
-    """A line of the list of what must be shown: the figure of |label| over that of |ref| in a row."""
+    """A line of what must be shown: the figure of |label| over that of |ref| in a row."""
 
     text: str
     row: str
@@ -154,21 +154,30 @@ class Target:
     goal: float
 
 
+TARGETS = [
+    ("C, 100 streams, over h2load", "c_h2_100", "requestx-c", "h2load", 1.0),
+    ("AsyncClient on asyncio, 100 streams, over h2load", "py_h2_100", "requestx", "h2load", 0.7),
+    ("C, 100 streams, over libcurl's multi socket API", "c_h2_100", "requestx-c", "libcurl", 3),
+    ("AsyncClient on asyncio, 100 streams, over httpx[http2]",
+     "py_h2_100", "requestx", "httpx", 40),
+    ("AsyncClient, HTTP/1.1, 100 connections, over h2load --h1 -c100",
+     "py_h1_100", "requestx", "h2load", 0.5),
+    ("AsyncClient, HTTP/1.1, 100 connections, over aiohttp",
+     "py_h1_100", "requestx", "aiohttp", 5),
+    ("Client, one thread, sequential, over h2load -c1 -m1",
+     "sync_h2_1", "requestx", "h2load", 0.8),
+    ("Client, 20 threads, over one thread", "threads_h2_20", "requestx", "requestx x1", 3),
+    ("C, 100 MB download, over curl --http2", "c_download", "requestx-c", "curl", 1.0),
+    ("AsyncClient, 100 MB download, over curl --http2", "py_download", "requestx", "curl", 1.0),
+    ("Client, 100 MB download, over curl --http2", "sync_download", "requestx", "curl", 1.0),
+    ("C, 100 MB upload, over curl --http2", "c_upload", "requestx-c", "curl", 1.0),
+    ("AsyncClient, 100 MB upload, over curl --http2", "py_upload", "requestx", "curl", 1.0),
+    ("Client, 100 MB upload, over curl --http2", "sync_upload", "requestx", "curl", 1.0),
+    ("Client() + close(), system trust store, after the first (us)",
+     "construct", "requestx", "", 100),
+    ("import requestx: times quicker than import httpx", "import", "requestx", "httpx", 5),
+]
+
+
 def targets():
-    made = [
-        Target("C, 100 streams, over h2load", "c_h2_100", "requestx-c", "h2load", 1.0),
-        Target("AsyncClient on asyncio, 100 streams, over h2load", "py_h2_100", "requestx", "h2load", 0.7),
-        Target("C, 100 streams, over libcurl's multi socket API", "c_h2_100", "requestx-c", "libcurl", 3),
-        Target("AsyncClient on asyncio, 100 streams, over httpx[http2]", "py_h2_100", "requestx", "httpx", 40),
-        Target("AsyncClient, HTTP/1.1, 100 connections, over h2load --h1 -c100", "py_h1_100", "requestx", "h2load", 0.5),
-        Target("AsyncClient, HTTP/1.1, 100 connections, over aiohttp", "py_h1_100", "requestx", "aiohttp", 5),
-        Target("Client, one thread, sequential, over h2load -c1 -m1", "sync_h2_1", "requestx", "h2load", 0.8),
-        Target("Client, 20 threads, over one thread", "threads_h2_20", "requestx", "requestx x1", 3),
-    ]
-    for kind in ("download", "upload"):
-        for prefix, who, label in (("c_", "C", "requestx-c"), ("py_", "AsyncClient", "requestx"),
-                                   ("sync_", "Client", "requestx")):
-            made.append(Target("%s, 100 MB %s, over curl --http2" % (who, kind), prefix + kind, label, "curl", 1.0))
-    made.append(Target("Client() + close(), system trust store, after the first (us)", "construct", "requestx", "", 100))
-    made.append(Target("import requestx: times quicker than import httpx", "import", "requestx", "httpx", 5))
-    return made
+    return [Target(*line) for line in TARGETS]

@@ -8,6 +8,7 @@ import tempfile
 
 from .clients import Work
 from .provide import Missing, last_line
+from .servers import bind
 
 TIMEOUT = 120  # seconds for one run of one client
 MOST = 2_000_000  # requests of one run, at most
@@ -20,16 +21,17 @@ class Failed(Exception):
 
 
 class Runner:
-    """|seconds|: how long the timed part of one run should take, unless |requests| says how many."""
+    """Runs clients as |options|, the command line, says, on the processors |cores| (None: all)."""
 
-    def __init__(self, server, provider, clients, repeat, seconds, requests, quick, say):
+    def __init__(self, server, provider, clients, options, cores, say):
         self.server = server
         self.provider = provider
         self.clients = clients
-        self.repeat = repeat
-        self.seconds = seconds
-        self.requests = requests
-        self.quick = quick
+        self.repeat = options.repeat
+        self.seconds = options.seconds
+        self.requests = options.requests
+        self.quick = options.quick
+        self.cores = cores
         self.say = say
 
     def row(self, row, chosen):
@@ -42,7 +44,7 @@ class Runner:
         live = [entry for entry in row.entries
                 if entry.label in results and results[entry.label]["status"] == "ok"]
         for turn in range(self.repeat):
-            # Whoever runs first may find another machine than who runs last: begin elsewhere each time.
+            # Who runs first may find another machine than who runs last: begin elsewhere each time.
             start = turn % len(live) if live else 0
             for entry in live[start:] + live[:start]:
                 result = results[entry.label]
@@ -130,7 +132,7 @@ class Runner:
             process = subprocess.Popen(
                 [self.provider.measure(), report.name, *command], env=environment(),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
-                start_new_session=True)
+                start_new_session=True, preexec_fn=bind(self.cores))
             try:
                 output = process.communicate(timeout=TIMEOUT)[0].decode("utf-8", "replace")
             except BaseException as stop:

@@ -91,6 +91,11 @@ def make_certificate(folder):
          "-addext", "extendedKeyUsage=serverAuth")
 
 
+def bind(cores):
+    """What subprocess.Popen has to call in the child so that it stays on |cores|."""
+    return (lambda: os.sched_setaffinity(0, cores)) if cores else None
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -106,9 +111,13 @@ def write_big(path, size):
 
 
 class Server:
-    """One running nginx. Use as a context manager; leaves nothing behind."""
+    """One running nginx. Use as a context manager; leaves nothing behind.
 
-    def __init__(self, big_size=BIG_SIZE):
+    |cores|: the processors it may use; None for all.
+    """
+
+    def __init__(self, cores=None, big_size=BIG_SIZE):
+        self.cores = cores
         self.big_size = big_size
         self.dir = None
         self.process = None
@@ -181,7 +190,7 @@ class Server:
         env = dict(os.environ, PATH=os.environ.get("PATH", "") + ":/usr/sbin")
         self.process = subprocess.Popen(
             ["nginx", "-e", os.path.join(self.dir, "error.log"), "-p", self.dir, "-c", conf],
-            env=env, stdin=subprocess.DEVNULL)
+            env=env, stdin=subprocess.DEVNULL, preexec_fn=bind(self.cores))
         self._wait_ready()
         self.status = http.client.HTTPConnection("127.0.0.1", status_port, timeout=10)
 
