@@ -35,8 +35,11 @@ void rqx__arena_done(struct rqx__arena *arena)
 static int add_chunk(struct rqx__arena *arena, size_t size)
 {
     size_t room = size > CHUNK_SIZE ? size : CHUNK_SIZE;
-    struct rqx__arena_chunk *chunk = rqx__malloc(sizeof *chunk + room);
+    struct rqx__arena_chunk *chunk;
 
+    if (room > SIZE_MAX - sizeof *chunk)
+        return -1;
+    chunk = rqx__malloc(sizeof *chunk + room);
     if (chunk == NULL)
         return -1;
     chunk->next = arena->chunks;
@@ -52,7 +55,7 @@ char *rqx__arena_text(struct rqx__arena *arena, size_t size)
 
     if (size > arena->max - arena->used)
         return NULL;
-    if (size > arena->left && add_chunk(arena, size) < 0)
+    if ((size > arena->left || arena->next == NULL) && add_chunk(arena, size) < 0)
         return NULL;
     result = arena->next;
     arena->next += size;
@@ -73,15 +76,16 @@ void *rqx__arena_alloc(struct rqx__arena *arena, size_t size)
         if (size > arena->max - arena->used || add_chunk(arena, size) < 0)
             return NULL;
         pad = 0;
-    }
-    if (rqx__arena_text(arena, pad) == NULL && pad != 0)
+    } else if (pad + size > arena->max - arena->used) {
         return NULL;
+    }
+    rqx__arena_text(arena, pad); /* there is room for it: checked above */
     return rqx__arena_text(arena, size);
 }
 
 char *rqx__arena_strndup(struct rqx__arena *arena, const char *text, size_t len)
 {
-    char *copy = rqx__arena_text(arena, len + 1);
+    char *copy = len == SIZE_MAX ? NULL : rqx__arena_text(arena, len + 1);
 
     if (copy == NULL)
         return NULL;

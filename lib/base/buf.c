@@ -92,7 +92,7 @@ int rqx__buf_append(struct rqx__buf *buf, const void *data, size_t len)
 
 uint8_t *rqx__buf_tail(struct rqx__buf *buf)
 {
-    return buf->data + buf->off + buf->len;
+    return buf->data == NULL ? NULL : buf->data + buf->off + buf->len;
 }
 
 void rqx__buf_commit(struct rqx__buf *buf, size_t len)
@@ -102,7 +102,7 @@ void rqx__buf_commit(struct rqx__buf *buf, size_t len)
 
 const uint8_t *rqx__buf_head(const struct rqx__buf *buf)
 {
-    return buf->data + buf->off;
+    return buf->data == NULL ? NULL : buf->data + buf->off;
 }
 
 void rqx__buf_consume(struct rqx__buf *buf, size_t len)

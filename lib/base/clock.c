@@ -12,7 +12,7 @@ uint64_t rqx__clock_now(void)
 
 uint64_t rqx__clock_after_ms(uint64_t now, int64_t ms)
 {
-    if (ms < 0 || (uint64_t)ms > (RQX__NEVER - 1 - now) / RQX__NS_PER_MS)
+    if (ms < 0 || now == RQX__NEVER || (uint64_t)ms > (RQX__NEVER - 1 - now) / RQX__NS_PER_MS)
         return RQX__NEVER;
     return now + (uint64_t)ms * RQX__NS_PER_MS;
 }

@@ -1,9 +1,13 @@
 #include "base/mem.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <requestx/url.h>
+
+/* No object is larger (C11 section 6.5.6); checking tools abort where malloc gives NULL. */
+#define LARGEST ((size_t)PTRDIFF_MAX)
 
 #ifdef RQX_TEST_ALLOC
 #include <stdatomic.h>
@@ -25,30 +29,30 @@ unsigned long rqx__mem_count(void)
     return atomic_load(&calls);
 }
 
-static int refuse(void)
+static int refuse(size_t size)
 {
     unsigned long call = atomic_fetch_add(&calls, 1) + 1;
     unsigned long at = atomic_load(&fail_at);
 
-    return at != 0 && (call == at || (call > at && atomic_load(&fail_sticky)));
+    return size > LARGEST || (at != 0 && (call == at || (call > at && atomic_load(&fail_sticky))));
 }
 #else
-#define refuse() 0
+#define refuse(size) ((size) > LARGEST)
 #endif
 
 void *rqx__malloc(size_t size)
 {
-    return refuse() ? NULL : malloc(size ? size : 1);
+    return refuse(size) ? NULL : malloc(size ? size : 1);
 }
 
 void *rqx__calloc(size_t count, size_t size)
 {
-    return refuse() ? NULL : calloc(count ? count : 1, size ? size : 1);
+    return refuse(0) ? NULL : calloc(count ? count : 1, size ? size : 1);
 }
 
 void *rqx__realloc(void *memory, size_t size)
 {
-    return refuse() ? NULL : realloc(memory, size ? size : 1);
+    return refuse(size) ? NULL : realloc(memory, size ? size : 1);
 }
 
 void rqx__free(void *memory)

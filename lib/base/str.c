@@ -33,15 +33,12 @@ int rqx__parse_u64(const char *text, size_t len, uint64_t max, uint64_t *ret_val
         return -1;
     for (i = 0; i < len; i++) {
         unsigned char c = (unsigned char)text[i];
+        uint64_t digit = (uint64_t)c - '0';
 
-        if (!rqx__is_digit(c))
+        if (!rqx__is_digit(c) || digit > max || value > (max - digit) / 10)
             return -1;
-        if (value > (max - (uint64_t)(c - '0')) / 10)
-            return -1;
-        value = value * 10 + (uint64_t)(c - '0');
+        value = value * 10 + digit;
     }
-    if (value > max)
-        return -1;
     *ret_value = value;
     return 0;
 }
