@@ -27,7 +27,8 @@ RQX_API void rqx_headers_free(rqx_headers *headers);
 
 /**
  * Adds a field at the end, whatever else has its name.  Leading and trailing spaces and tabs of |value| are dropped.
- * Errors: RQX_ERR_INVALID_FIELD (nothing was added), RQX_ERR_NOMEM.  Since 0.1.
+ * Errors: RQX_ERR_INVALID_FIELD, RQX_ERR_HEADER_TOO_LARGE (above 8,192 fields, or 1 MiB of names and values),
+ * RQX_ERR_NOMEM; nothing was added then.  Since 0.1.
  */
 RQX_API int rqx_headers_add(rqx_headers *headers, const char *name, size_t name_len, const char *value,
                             size_t value_len);

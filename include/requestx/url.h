@@ -10,7 +10,7 @@
 
 RQX_BEGIN_DECLS
 
-/** The longest URL accepted, in bytes. */
+/** The longest URL accepted, in characters: those of a URL that is ASCII are its bytes. */
 #define RQX_URL_MAX 65536
 
 /** The components of a URL, as rqx_url_build takes them.  A NULL |data| is an absent component. */
@@ -53,7 +53,7 @@ RQX_API rqx_slice rqx_url_userinfo(const rqx_url *url);
 RQX_API rqx_slice rqx_url_host(const rqx_url *url);
 /** Gives the explicit port, or -1 where none stands or it is the scheme's default.  Since 0.1. */
 RQX_API int rqx_url_port(const rqx_url *url);
-/** Gives the port to connect to: the explicit one, or 80 / 443 by scheme; -1 if neither.  Since 0.1. */
+/** Gives the port to connect to: the explicit one, or the default of http, https, ws, wss, ftp; else -1.  Since 0.1. */
 RQX_API int rqx_url_effective_port(const rqx_url *url);
 /** Gives host and explicit port as a Host field or :authority wants them, IPv6 in brackets, no userinfo.  Since 0.1. */
 RQX_API rqx_slice rqx_url_authority(const rqx_url *url);
@@ -65,6 +65,11 @@ RQX_API rqx_slice rqx_url_query(const rqx_url *url);
 RQX_API rqx_slice rqx_url_target(const rqx_url *url);
 /** Gives the fragment without "#"; NULL data: none.  Since 0.1. */
 RQX_API rqx_slice rqx_url_fragment(const rqx_url *url);
+/**
+ * Gives all components as they stand in the text, so that rqx_url_build makes an equal URL of them, or one that differs
+ * in what the caller changes.  The path may be empty here.  The slices live as long as |url|.  Since 0.1.
+ */
+RQX_API void rqx_url_split(const rqx_url *url, rqx_url_parts *ret_parts);
 /** Gives 1 if both have the same scheme, host and effective port (RFC 6454), else 0.  Since 0.1. */
 RQX_API int rqx_url_same_origin(const rqx_url *a, const rqx_url *b);
 

@@ -51,6 +51,8 @@ struct rqx_headers {
     struct rqx__field *fields;
     size_t count;
     size_t cap;
+    size_t bytes;      /* of names and values in the list */
+    size_t bytes_dead; /* of the arena, taken by fields that were removed */
 };
 
 void rqx__headers_init(struct rqx_headers *headers);
