@@ -88,6 +88,15 @@ def _die_with_parent():
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+def _kill_group(process):
+    """Each server leads a process group of its own."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
 def format_host(host):
     """The host as a URL writes it."""
     return f"[{host}]" if ":" in host else host
@@ -152,6 +161,7 @@ class Server:
                     cwd=self.dir,
                     env=self.environment(),
                     preexec_fn=_die_with_parent,
+                    start_new_session=True,
                 )
                 for command in self.commands()
             ]
@@ -185,15 +195,13 @@ class Server:
             try:
                 process.wait(STOP_TIMEOUT)
             except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+                _kill_group(process)
         self.processes = []
 
     def kill(self):
-        """SIGKILL: connections break without a word."""
+        """SIGKILL, for worker processes too: connections break without a word."""
         for process in self.processes:
-            process.kill()
-            process.wait()
+            _kill_group(process)
         self.processes = []
 
     def restart(self):
