@@ -1,0 +1,5 @@
+"""`python -m requestx`."""
+
+from ._main import main
+
+main()
