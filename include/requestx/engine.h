@@ -43,7 +43,8 @@ enum {
     RQX_EVENT_HEAD = 1, /**< the final response's header section is there (streamed responses only) */
     RQX_EVENT_BODY = 2, /**< rqx_response_read gave RQX_AGAIN before and has something now */
     RQX_EVENT_DONE = 4, /**< the exchange ended: well, or with rqx_response_error.  Exactly once, the last one. */
-    RQX_EVENT_WRITE = 8 /**< a pushed body has room again after rqx_response_write_body gave RQX_AGAIN */
+    RQX_EVENT_WRITE = 8, /**< a pushed body has room again after rqx_response_write_body gave RQX_AGAIN */
+    RQX_EVENT_INTERIM = 16 /**< a 1xx response came (only where rqx_request_set_interim asked for it) */
 };
 
 /** Something that happened to an exchange. */
@@ -76,6 +77,14 @@ RQX_API int rqx_engine_fd(const rqx_engine *engine);
  * Errors: RQX_ERR_MODE, RQX_ERR_FORKED, RQX_ERR_SYSTEM.  Since 0.1.
  */
 RQX_API int rqx_engine_dispatch(rqx_engine *engine);
+/**
+ * EMBEDDED only: between cork and uncork, submissions, reads and the like are collected; uncork then does all of it at
+ * once, so that many requests leave in one write and the descriptor need not be armed for each.  May be nested.  Between
+ * the two the descriptor need not be readable for work that waits.  Errors: RQX_ERR_MODE, RQX_ERR_FORKED.  Since 0.1.
+ */
+RQX_API int rqx_engine_cork(rqx_engine *engine);
+/** Ends rqx_engine_cork.  Never blocks; events wait for the next rqx_engine_take or dispatch.  Since 0.1. */
+RQX_API int rqx_engine_uncork(rqx_engine *engine);
 /**
  * Takes up to |max| events into |events|; gives how many.  Events of one exchange are merged while they wait.
  * With |pull_events| only, else RQX_ERR_MODE.  Any thread.  Since 0.1.

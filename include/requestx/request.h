@@ -39,8 +39,6 @@ typedef void (*rqx_free_cb)(void *user);
 
 /** Called by the driving thread, outside the engine's lock, when something happened: |what| are RQX_EVENT_* bits. */
 typedef void (*rqx_event_cb)(rqx_response *response, unsigned what, void *user);
-/** A 1xx response (RFC 9110 section 15.2).  |headers| live for the call. */
-typedef void (*rqx_interim_cb)(rqx_response *response, int status, const rqx_headers *headers, void *user);
 
 /**
  * Makes a request.  |method| is a token (RFC 9110 section 9.1), sent as it is; |url| is absolute, http or https
@@ -108,8 +106,10 @@ RQX_API void rqx_request_set_proxy(rqx_request *request, rqx_proxy *proxy, int d
 RQX_API int rqx_request_set_target(rqx_request *request, const char *target, size_t len);
 /** Asks for and checks this name in TLS in place of the URL's host.  Errors: RQX_ERR_INVALID_ARGUMENT, RQX_ERR_NOMEM. Since 0.1. */
 RQX_API int rqx_request_set_server_name(rqx_request *request, const char *name, size_t len);
-/** Tells events by |event_cb|; |interim_cb| (or NULL) tells 1xx responses.  Engines without |pull_events|.  Since 0.1. */
-RQX_API void rqx_request_set_callback(rqx_request *request, rqx_event_cb event_cb, rqx_interim_cb interim_cb);
+/** 1: 1xx responses are kept for rqx_response_next_interim and told by RQX_EVENT_INTERIM; default 0.  Since 0.1. */
+RQX_API void rqx_request_set_interim(rqx_request *request, int wanted);
+/** Tells events by |event_cb|.  For engines without |pull_events|.  Since 0.1. */
+RQX_API void rqx_request_set_callback(rqx_request *request, rqx_event_cb event_cb);
 
 RQX_END_DECLS
 

@@ -58,6 +58,12 @@ RQX_API int rqx_response_write_body(rqx_response *response, const void *data, si
 /** Tells that a pushed body is complete.  Errors: RQX_ERR_STATE, RQX_ERR_REQUEST_LENGTH (less than announced).  Any thread. Since 0.1. */
 RQX_API int rqx_response_end_body(rqx_response *response);
 
+/**
+ * Takes the oldest 1xx response that was not taken yet (rqx_request_set_interim): its status and a list of fields that the caller
+ * frees.  0; RQX_AGAIN if there is none.  Any thread.  Since 0.1.
+ */
+RQX_API int rqx_response_next_interim(rqx_response *response, int *ret_status, rqx_headers **ret_headers);
+
 /** Gives 1 once RQX_EVENT_DONE is true.  Any thread.  Since 0.1. */
 RQX_API int rqx_response_done(const rqx_response *response);
 /** Gives what ended the exchange: |code| 0 where it is well or still runs.  Read it after RQX_EVENT_DONE.  Since 0.1. */

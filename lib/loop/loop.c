@@ -370,7 +370,9 @@ int rqx__loop_poll(struct rqx__loop *loop, uint64_t deadline)
     loop->batch_len = count > 0 ? (size_t)count : 0;
     loop->batch_full = loop->batch_len == RQX__POLLER_BATCH;
     hear_own(loop);
-    return count < 0 ? count : 0;
+    if (count < 0)
+        return count;
+    return loop->poller->interrupted ? RQX_AGAIN : 0;
 }
 
 static void deliver(struct rqx__loop *loop, const struct rqx__poller_event *event)
@@ -388,7 +390,7 @@ static void deliver(struct rqx__loop *loop, const struct rqx__poller_event *even
         watch->ready_cb(watch, events, watch->user); /* may unwatch or free any watch, itself included */
 }
 
-static void run_deferred(struct rqx__loop *loop)
+void rqx__loop_run_deferred(struct rqx__loop *loop)
 {
     int rounds = 0;
 
@@ -423,6 +425,6 @@ int rqx__loop_dispatch(struct rqx__loop *loop)
     for (i = 0; i < count; i++)
         deliver(loop, &loop->batch[i]);
     rqx__timers_run(&loop->timers, loop->now);
-    run_deferred(loop);
+    rqx__loop_run_deferred(loop);
     return full || rqx__loop_has_deferred(loop) ? RQX_AGAIN : 0;
 }

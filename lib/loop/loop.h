@@ -94,6 +94,8 @@ void rqx__defer_init(struct rqx__defer *defer, void (*run_cb)(struct rqx__defer 
 void rqx__loop_defer(struct rqx__loop *loop, struct rqx__defer *defer);
 void rqx__defer_cancel(struct rqx__defer *defer);
 bool rqx__loop_has_deferred(const struct rqx__loop *loop);
+/* Runs what was deferred now, and what that defers in turn.  Not from inside a callback of the loop. */
+void rqx__loop_run_deferred(struct rqx__loop *loop);
 
 /* Makes the descriptor readable / a running poll return.  Any thread; coalesced: one write until it is seen. */
 void rqx__loop_wake(struct rqx__loop *loop);
@@ -107,7 +109,7 @@ void rqx__loop_settle(struct rqx__loop *loop);
 /*
  * Waits until something is ready, |deadline| (ns, RQX__NEVER: none; 0: do not wait) or the earliest timer; does not
  * wait while deferred work is left.  May run without the owner's lock, in one thread at a time.  May return with
- * nothing ready: after a signal, a wake-up, or an hour.  0, or RQX_ERR_SYSTEM.
+ * nothing ready: after a wake-up, or an hour.  0; RQX_AGAIN after a signal; RQX_ERR_SYSTEM.
  */
 int rqx__loop_poll(struct rqx__loop *loop, uint64_t deadline);
 /* The deadline of the earliest timer; RQX__NEVER if there is none. */

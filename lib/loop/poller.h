@@ -43,7 +43,8 @@ struct rqx__poller_ops {
 /* First member of every poller's struct. */
 struct rqx__poller {
     const struct rqx__poller_ops *ops;
-    int fd; /* readable when wait() would give events; -1: detached, all calls fail */
+    int fd;           /* readable when wait() would give events; -1: detached, all calls fail */
+    bool interrupted; /* the last wait() was ended by a signal */
 };
 
 /* Most events that one wait() gives. */

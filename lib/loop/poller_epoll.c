@@ -110,8 +110,9 @@ static int epoll_poller_wait(struct rqx__poller *poller, struct rqx__poller_even
     if (timeout > RQX__POLLER_LONGEST)
         timeout = RQX__POLLER_LONGEST;
     count = wait_for_events(self, (int)max, timeout);
+    poller->interrupted = count < 0 && errno == EINTR;
     if (count < 0)
-        return errno == EINTR ? 0 : RQX_ERR_SYSTEM;
+        return poller->interrupted ? 0 : RQX_ERR_SYSTEM;
     for (i = 0; i < count; i++) {
         events[i].token = self->events[i].data.u64;
         events[i].events = translate(self->events[i].events);
