@@ -68,11 +68,6 @@ static bool is_scheme(rqx_slice text)
     return text.len == 0 || (rqx__lower((unsigned char)text.data[0]) >= 'a');
 }
 
-static bool has(rqx_slice text, char c)
-{
-    return text.len > 0 && memchr(text.data, c, text.len) != NULL;
-}
-
 static int check_components(const rqx_url_parts *parts, const char **ret_why)
 {
     const struct component components[] = {
@@ -95,7 +90,7 @@ static int check_components(const rqx_url_parts *parts, const char **ret_why)
         if (seen & RQX__URL_CONTROL)
             return refuse(component->control, ret_why);
         if ((seen & component->ends) || (i == 0 && !is_scheme(component->text)) ||
-            (i == 1 && has(component->text, '@')))
+            (i == 1 && rqx__url_find(component->text, '@') != NULL))
             return refuse(component->invalid, ret_why);
     }
     return 0;
@@ -131,7 +126,7 @@ int rqx_url_build(const rqx_url_parts *parts, const char **ret_why, rqx_url **re
         pieces.port = (rqx_slice){port, (size_t)snprintf(port, sizeof port, "%d", parts->port)};
     else if (parts->port != -1)
         return refuse(RQX__WHY_PORT, ret_why);
-    if (has(parts->host, ':') && !is_bracketed(parts->host)) {
+    if (rqx__url_find(parts->host, ':') != NULL && !is_bracketed(parts->host)) {
         bracketed = rqx__malloc(parts->host.len + 2);
         if (bracketed == NULL)
             return RQX_ERR_NOMEM;

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <requestx/url.h>
 
@@ -105,6 +106,21 @@ static inline unsigned rqx__url_class_of(char c)
     unsigned char byte = (unsigned char)c;
 
     return byte < 128 ? rqx__url_classes[byte] : (unsigned)RQX__URL_CLASS_HIGH;
+}
+
+/* The first and the last |c| in |text|; NULL: there is none.  An absent text has none. */
+static inline const char *rqx__url_find(rqx_slice text, char c)
+{
+    return text.len > 0 ? memchr(text.data, c, text.len) : NULL;
+}
+
+static inline const char *rqx__url_find_last(rqx_slice text, char c)
+{
+    size_t at = text.len;
+
+    while (at > 0 && text.data[at - 1] != c)
+        at--;
+    return at > 0 ? text.data + at - 1 : NULL;
 }
 
 /* All classes that occur in |text|. */

@@ -84,7 +84,7 @@ static bool is_zone(rqx_slice zone)
 
 static int check_ipv6(rqx_slice text, const char **ret_why, struct rqx__host *ret_host)
 {
-    const char *percent = text.len > 0 ? memchr(text.data, '%', text.len) : NULL;
+    const char *percent = rqx__url_find(text, '%');
     rqx_slice address = {text.data, percent != NULL ? (size_t)(percent - text.data) : text.len};
     uint8_t bytes[16];
 
@@ -143,7 +143,7 @@ char *rqx__host_write(char *out, const struct rqx__host *host)
         rqx__url_encode(out, host->text, RQX__URL_ENC_HOST);
         return rqx__url_lower(out, (rqx_slice){out, host->len});
     }
-    zone = host->kind == RQX__HOST_IPV6 ? memchr(host->text.data, '%', host->text.len) : NULL;
+    zone = host->kind == RQX__HOST_IPV6 ? rqx__url_find(host->text, '%') : NULL;
     len = zone != NULL ? (size_t)(zone - host->text.data) : host->len;
     out = rqx__url_lower(out, (rqx_slice){host->text.data, len});
     /* names of interfaces know upper case */

@@ -52,7 +52,7 @@ static struct split_path split_params(rqx_slice path, rqx_slice scheme)
 
     if (path.len == 0 || !has_params(scheme))
         return split;
-    slash = memrchr(path.data, '/', path.len);
+    slash = rqx__url_find_last(path, '/');
     last = slash != NULL ? slash : path.data;
     mark = memchr(last, ';', path.len - (size_t)(last - path.data));
     if (mark != NULL) {
@@ -86,7 +86,7 @@ static void put_after(struct joined *out, char mark, rqx_slice text)
 /* The base's path up to its last "/", then the reference's. */
 static void put_merged(struct joined *out, rqx_slice base, rqx_slice ref)
 {
-    const char *slash = base.len > 0 ? memrchr(base.data, '/', base.len) : NULL;
+    const char *slash = rqx__url_find_last(base, '/');
 
     if (slash != NULL)
         put(out, (rqx_slice){base.data, (size_t)(slash - base.data)});

@@ -72,7 +72,7 @@ static ptrdiff_t scheme_length(const char *text, size_t len)
 /* [userinfo "@"] host [":" port]: the last "@" counts, and within brackets ":" divides nothing. */
 static void split_authority(rqx_slice text, struct rqx__url_pieces *pieces)
 {
-    const char *sign = text.len > 0 ? memrchr(text.data, '@', text.len) : NULL;
+    const char *sign = rqx__url_find_last(text, '@');
     const char *end = text.data + text.len;
     const char *bracket = NULL;
     const char *colon;
@@ -85,8 +85,8 @@ static void split_authority(rqx_slice text, struct rqx__url_pieces *pieces)
     if (text.len == 0)
         return;
     if (text.data[0] == '[')
-        bracket = memrchr(text.data, ']', text.len);
-    colon = bracket != NULL ? bracket + 1 : memchr(text.data, ':', text.len);
+        bracket = rqx__url_find_last(text, ']');
+    colon = bracket != NULL ? bracket + 1 : rqx__url_find(text, ':');
     if (colon == NULL)
         return;
     pieces->host.len = (size_t)(colon - text.data);
@@ -202,7 +202,7 @@ static int check_path(const struct plan *plan, const char **ret_why)
         return refuse(RQX__WHY_PATH_SLASHES, ret_why);
     if (path.data[0] == ':')
         return refuse(RQX__WHY_PATH_COLON, ret_why);
-    slash = memchr(path.data, '/', path.len);
+    slash = rqx__url_find(path, '/');
     first_len = slash != NULL ? (size_t)(slash - path.data) : path.len;
     /* it would be read as a scheme */
     return scheme_length(path.data, first_len) >= 0 ? refuse(RQX__WHY_PATH_SCHEME, ret_why) : 0;
