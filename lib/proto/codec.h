@@ -90,6 +90,7 @@ struct rqx__stream {
     uint64_t window_mark;     /* h2: time at which the current window's first byte came */
     uint64_t window_bytes;    /* h2: bytes consumed since then */
     uint64_t unconsumed;      /* h2: bytes delivered for which consumed() is still owed */
+    int64_t request_length;   /* h2: bytes of the request's body as announced, or RQX_LENGTH_UNKNOWN */
     uint64_t expect_at;       /* h2: time at which the body is sent without having seen 100 (Continue) */
     uint32_t window;          /* h2: size of the receive window */
     uint32_t owed;            /* h2: bytes consumed for which no credit was given yet */
