@@ -1,5 +1,6 @@
 """One HTTP/1.1 connection of a scripted server: reads requests, sends exactly the bytes it is told to."""
 
+import http.client
 import json
 import time
 from urllib.parse import parse_qs, urlsplit
@@ -56,11 +57,14 @@ class Connection:
         self.wire = wire
         self.number = number
         self.requests = []
-        self.received = 0
         self.auto_continue = True
         self.outcome = None
         self.alpn = wire.tls.selected_alpn_protocol() if wire.tls else None
         self.sni = getattr(wire.tls, "sni", None)
+
+    @property
+    def received(self):
+        return self.wire.bytes_read
 
     @property
     def closed_by_client(self):
@@ -69,10 +73,7 @@ class Connection:
     # reading
 
     def step(self, deadline=None):
-        before = len(self.wire.input)
-        self.wire.step(deadline)
-        self.received += len(self.wire.input) - before
-        if len(self.wire.input) != before or self.wire.eof:
+        if self.wire.step(deadline):
             self.peer.notify()
 
     def wait(self, condition, timeout=TIMEOUT, what=None):
@@ -181,7 +182,7 @@ class Connection:
             if self.wire.was_reset:
                 raise Closed("while sending pieces")
 
-    def respond(self, status=200, body=b"", headers=(), reason="", chunked=False, trailers=None, version="1.1"):
+    def respond(self, status=200, body=b"", headers=(), reason=None, chunked=False, trailers=None, version="1.1"):
         """A whole response, with content-length unless it is chunked or has no body by its status."""
         pairs = list(headers.items() if isinstance(headers, dict) else headers)
         if chunked or trailers:
@@ -217,8 +218,10 @@ class Connection:
         self.wire.half_close()
 
 
-def head(status, headers=(), reason="", version="1.1"):
-    """A response head."""
+def head(status, headers=(), reason=None, version="1.1"):
+    """A response head; the reason is the usual one unless given."""
+    if reason is None:
+        reason = http.client.responses.get(status, "")
     lines = [f"HTTP/{version} {status} {reason}"] + [f"{name}: {value}" for name, value in headers]
     return "".join(f"{line}\r\n" for line in lines).encode("latin-1") + b"\r\n"
 

@@ -31,6 +31,7 @@ class Connection(Recorder):
         self._corked = 0
         self._seen = {}  # cursors of the expect_ family
         self._credit = {}
+        self._unfinished = 0  # bytes of input that were parsed as far as they go: the start of a frame
         self._out = bytearray()  # frames on their way to the wire, so that many leave in one TLS record
         self.outcome = None  # how the script ended: "done", or why it stopped waiting
 
@@ -54,13 +55,16 @@ class Connection(Recorder):
     def step(self, deadline=None):
         """Moves bytes once, takes the frames that came, and answers what is answered automatically."""
         self.push()
-        self.wire.step(deadline)
+        # What came with the TLS handshake or during a flush has not been looked at yet: no waiting for more.
+        if len(self.wire.input) == self._unfinished:
+            self.wire.step(deadline)
         self.take_input()
 
     def take_input(self):
         """Parses what has been read; a script needs this only after touching `wire` itself."""
-        if self.wire.input:
+        if len(self.wire.input) != self._unfinished:
             self.feed(self.wire.input)
+            self._unfinished = len(self.wire.input)
             self._grant_credit()
             self.peer.notify()
 

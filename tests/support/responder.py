@@ -133,12 +133,12 @@ class Responder:
                 conn.send_settings(self.settings)
             self._adopt()
             while not conn.wire.eof:
-                conn.step(self._deadline())
                 self._dispatch()
                 self._fire()
                 self.pump()
                 if self.final and not self._busy():
                     break
+                conn.step(self._deadline())
         if not conn.wire.eof:
             conn.close()
 
@@ -212,6 +212,8 @@ class Responder:
         handler = self.find(state.request.target)
         if getattr(handler, "early", False):
             self._call(handler, stream)
+            if stream.on_data and state.request.body_length:
+                stream.on_data(state.request.body_length)
         else:
             stream.on_end = lambda: self._call(handler, stream)
         self._maybe_goaway()

@@ -271,9 +271,9 @@ def test_peer_serves_ten_thousand_streams_in_seconds(peer):
 
 def test_peer_stays_within_the_clients_windows(peer):
     p = peer()
-    assert "6 2xx" in h2load("-n6", "-c1", "-m3", "-w10", "-W11", p.url("/bytes?n=100000"))
+    assert "6 2xx" in h2load("-n6", "-c1", "-m3", "-w12", "-W17", p.url("/bytes?n=100000"))
     conn = p.one()
-    assert conn.data_sent == 600000 and conn.largest_send_window <= 65535
+    assert conn.data_sent == 600000 and conn.largest_send_window == 131071
     p.assert_no_credit_leak()
 
 
@@ -291,7 +291,8 @@ def test_peer_with_h1_beside_it(peer, curl):
 
 def test_peer_without_alpn(peer, curl):
     p = peer(alpn=None, check=False)
-    assert "(28)" in curl(p.url("/"), seconds=0.3)[3] or p.violations
+    curl(p.url("/"), seconds=0.3)
+    assert p.one().alpn is None and p.one().tls_version
 
 
 def test_a_scripted_exchange(peer):

@@ -28,6 +28,7 @@ class Wire:
         self.sock = sock
         self.input = bytearray()
         self.output = bytearray()  # below TLS: what goes to the socket
+        self.bytes_read = 0  # after decryption
         self.eof = False  # no more input: FIN, RST or close_notify
         self.was_reset = False
         self.got_close_notify = False
@@ -88,6 +89,7 @@ class Wire:
                     self.eof = self.got_close_notify = True
                     break
                 self.input += data
+                self.bytes_read += len(data)
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLZeroReturnError:
@@ -163,6 +165,7 @@ class Wire:
                 self._incoming.write_eof()
         elif self._incoming is None:
             self.input += data
+            self.bytes_read += len(data)
         else:
             self._incoming.write(data)
         if self.tls is not None:
