@@ -2,7 +2,8 @@
  * h2_internal.h - what the files of the HTTP/2 codec share.
  *
  *   h2.c         the vtable: a session's life, streams in and out of it, errors of the whole connection
- *   h2_send.c    requests as nghttp2 wants them: field lists, bodies, trailers
+ *   h2_fields.c  field lists of requests as HTTP/2 wants them
+ *   h2_send.c    requests on their way out: streams given to nghttp2, bodies, trailers, frames
  *   h2_recv.c    nghttp2's callbacks, turned into upcalls
  *   h2_window.c  flow control of what is received
  *   h2_guard.c   a peer that is gone, or sends what costs and brings nothing
@@ -141,6 +142,17 @@ const char *rqx__h2_code_name(uint32_t code, char *buffer, size_t size);
 /* The code of RQX_ERR_ for one of nghttp2's. */
 int rqx__h2_error_of(int nghttp2_error);
 
+/* ---- h2_fields.c ---- */
+
+/* Room for a number as text. */
+#define RQX__H2_LENGTH_TEXT 24
+
+/* Fills h2->nva for |stream|'s request; |length_text| must live until nghttp2 has copied the list.  RQX_ERR_NOMEM. */
+int rqx__h2_build_request(struct rqx__h2 *h2, const struct rqx__stream *stream, char length_text[RQX__H2_LENGTH_TEXT]);
+int rqx__h2_build_trailers(struct rqx__h2 *h2, const struct rqx_headers *trailers);
+/* Length of the body as it will be announced; RQX_LENGTH_UNKNOWN.  Negative below that: fields contradict the body. */
+int64_t rqx__h2_announced(const struct rqx__head *head);
+
 /* ---- h2_send.c ---- */
 
 void rqx__h2_send_callbacks(nghttp2_session_callbacks *callbacks);
@@ -152,8 +164,6 @@ bool rqx__h2_can_start(const struct rqx__h2 *h2);
 bool rqx__h2_unpark(struct rqx__h2 *h2);
 /* The body needs no 100 (Continue) any more. */
 void rqx__h2_expect_over(struct rqx__h2 *h2, struct rqx__stream *stream);
-/* Length of the body as it will be announced; RQX_LENGTH_UNKNOWN.  Negative below that: fields contradict the body. */
-int64_t rqx__h2_announced(const struct rqx__head *head);
 
 /* ---- h2_recv.c ---- */
 
