@@ -1,0 +1,321 @@
+#include "client/client.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "client/exchange.h"
+#include "client/proxy.h"
+#include "http/noproxy.h"
+
+void rqx_client_options_init(rqx_client_options *options)
+{
+    memset(options, 0, sizeof *options);
+    options->struct_size = sizeof *options;
+    options->protocols = RQX_PROTO_HTTP1 | RQX_PROTO_HTTP2;
+    options->trust_env = 1;
+    options->timeouts = (rqx_timeouts){5000, 5000, 5000, 5000, RQX_NO_TIMEOUT};
+    options->limits = (rqx_limits){100, 20, 5000, RQX_LIMIT_NONE, 1};
+    options->max_replays = 6;
+    options->expect_continue_ms = 1000;
+    options->ping_idle_ms = 10000;
+    options->ping_timeout_ms = 5000;
+    options->max_header_list = 64 * 1024;
+    options->max_window = 16 * 1024 * 1024;
+}
+
+/* ---- life ---- */
+
+static void bury(struct rqx__dead *dead);
+
+static void client_free(struct rqx_client *client)
+{
+    rqx_headers_free(client->defaults);
+    rqx_tls_unref(client->options.tls);
+    rqx_proxy_unref(client->options.proxy);
+    rqx_proxy_unref(client->env_http);
+    rqx_proxy_unref(client->env_https);
+    rqx_auth_unref(client->options.auth);
+    rqx__free(client->local_address);
+    rqx__free(client->unix_path);
+    rqx__free(client->no_proxy);
+    rqx__free(client);
+}
+
+static int copy_text(const char *text, char **ret_copy)
+{
+    if (text == NULL)
+        return 0;
+    *ret_copy = rqx__strndup(text, strlen(text));
+    return *ret_copy == NULL ? RQX_ERR_NOMEM : 0;
+}
+
+static int env_proxy(const char *scheme, rqx_proxy **ret_proxy)
+{
+    const char *text = rqx__env_proxy(scheme);
+    rqx_url *url = NULL;
+    int rv;
+
+    if (text == NULL)
+        return 0;
+    rv = rqx__env_proxy_url(text, &url);
+    if (rv < 0)
+        return rv;
+    rv = rqx_proxy_new(url, NULL, NULL, NULL, ret_proxy);
+    rqx_url_unref(url);
+    return rv;
+}
+
+static int read_environment(struct rqx_client *client)
+{
+    int rv;
+
+    if (!client->options.trust_env || client->options.proxy != NULL || client->unix_path != NULL)
+        return 0;
+    rv = env_proxy("http", &client->env_http);
+    if (rv >= 0)
+        rv = env_proxy("https", &client->env_https);
+    if (rv >= 0)
+        rv = copy_text(rqx__env_no_proxy(), &client->no_proxy);
+    return rv;
+}
+
+static int copy_options(struct rqx_client *client, const rqx_client_options *options)
+{
+    rqx_client_options *own = &client->options;
+    int rv = 0;
+
+    *own = *options;
+    own->headers = NULL;
+    own->proxy = options->proxy == NULL ? NULL : rqx_proxy_ref(options->proxy);
+    own->auth = options->auth == NULL ? NULL : rqx_auth_ref(options->auth);
+    own->tls = options->tls == NULL ? NULL : rqx_tls_ref(options->tls);
+    if (own->tls == NULL)
+        rv = rqx_tls_new(NULL, &own->tls);
+    if (rv >= 0 && options->headers != NULL)
+        rv = rqx_headers_copy(options->headers, &client->defaults);
+    if (rv >= 0)
+        rv = copy_text(options->local_address, &client->local_address);
+    if (rv >= 0)
+        rv = copy_text(options->unix_path, &client->unix_path);
+    if (rv >= 0)
+        rv = read_environment(client);
+    return rv;
+}
+
+static int check_options(const rqx_client_options *options)
+{
+    const rqx_limits *limits = &options->limits;
+
+    if (options->struct_size < sizeof *options)
+        return RQX_ERR_INVALID_ARGUMENT;
+    if (options->protocols == 0 || (options->protocols & ~(unsigned)(RQX_PROTO_HTTP1 | RQX_PROTO_HTTP2)) != 0)
+        return RQX_ERR_INVALID_ARGUMENT;
+    if (limits->max_connections == 0 || limits->max_streams == 0 || limits->max_connections_per_origin == 0)
+        return RQX_ERR_INVALID_ARGUMENT; /* nothing could ever be sent */
+    if (options->max_window < 65535 || options->max_window > INT32_MAX || options->max_header_list == 0)
+        return RQX_ERR_INVALID_ARGUMENT;
+    return options->max_redirects < 0 || options->max_replays < 0 || options->connect_retries < 0
+               ? RQX_ERR_INVALID_ARGUMENT
+               : 0;
+}
+
+int rqx_client_new(rqx_engine *engine, const rqx_client_options *options, rqx_client **ret_client)
+{
+    rqx_client_options defaults;
+    struct rqx_client *client;
+    int rv;
+
+    if (options == NULL) {
+        rqx_client_options_init(&defaults);
+        options = &defaults;
+    }
+    rv = check_options(options);
+    if (rv < 0)
+        return rv;
+    client = rqx__calloc(1, sizeof *client);
+    if (client == NULL)
+        return RQX_ERR_NOMEM;
+    atomic_init(&client->refs, 1);
+    client->dead.bury_cb = bury;
+    rqx__list_init(&client->engine_node);
+    rqx__list_init(&client->exchanges);
+    client->engine = engine;
+    rv = copy_options(client, options);
+    if (rv >= 0)
+        rv = rqx__engine_lock(engine);
+    if (rv < 0) {
+        client_free(client);
+        return rv;
+    }
+    rqx_engine_ref(engine);
+    rqx__pool_init(&client->pool, client);
+    rqx__list_push_back(&engine->clients, &client->engine_node);
+    rqx__engine_unlock_quiet(engine);
+    *ret_client = client;
+    return 0;
+}
+
+rqx_client *rqx_client_ref(rqx_client *client)
+{
+    atomic_fetch_add_explicit(&client->refs, 1, memory_order_relaxed);
+    return client;
+}
+
+static void close_locked(struct rqx_client *client)
+{
+    struct rqx__err err;
+
+    client->closed = true;
+    rqx__err_set(&err, RQX_ERR_CLOSED, NULL);
+    while (!rqx__list_empty(&client->exchanges))
+        rqx__exchange_end(RQX__OF(client->exchanges.next, struct rqx__exchange, client_node), &err, 8 /* CANCEL */);
+    rqx__pool_shutdown(&client->pool);
+}
+
+void rqx__client_reap(struct rqx_client *client)
+{
+    struct rqx_engine *engine = client->engine;
+
+    if (!client->unreferenced || client->exchange_count != 0)
+        return;
+    rqx__pool_done(&client->pool, client);
+    rqx__list_remove(&client->engine_node);
+    client_free(client);
+    engine->refs_to_drop++;
+}
+
+static void bury(struct rqx__dead *dead)
+{
+    struct rqx_client *client = RQX__OF(dead, struct rqx_client, dead);
+
+    client->unreferenced = true;
+    if (!client->closed)
+        close_locked(client);
+    rqx__client_reap(client);
+}
+
+/* In a forked child there is but one thread, and the lock means nothing. */
+static void abandon(struct rqx_client *client)
+{
+    struct rqx_engine *engine = client->engine;
+
+    client->unreferenced = true;
+    rqx__pool_abandon(&client->pool, client);
+    rqx__list_remove(&client->engine_node);
+    /* exchanges that the parent had under way are left as they are: they may be in any state */
+    if (client->exchange_count == 0)
+        client_free(client);
+    rqx_engine_unref(engine);
+}
+
+void rqx_client_unref(rqx_client *client)
+{
+    if (client == NULL || atomic_fetch_sub_explicit(&client->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    if (rqx__engine_forked(client->engine))
+        abandon(client);
+    else
+        rqx__engine_bury(client->engine, &client->dead);
+}
+
+void rqx_client_close(rqx_client *client)
+{
+    if (rqx__engine_lock(client->engine) < 0)
+        return;
+    if (!client->closed)
+        close_locked(client);
+    rqx__engine_unlock(client->engine);
+}
+
+rqx_engine *rqx_client_engine(const rqx_client *client)
+{
+    return client->engine;
+}
+
+rqx_proxy *rqx__client_proxy_for(const struct rqx_client *client, const rqx_url *url)
+{
+    bool secure = rqx_url_scheme(url).len == 5;
+    rqx_proxy *proxy = secure ? client->env_https : client->env_http;
+
+    if (client->options.proxy != NULL)
+        return client->options.proxy;
+    if (proxy == NULL || (client->no_proxy != NULL && rqx__no_proxy_match(client->no_proxy, url)))
+        return NULL;
+    return proxy;
+}
+
+/* ---- submitting ---- */
+
+/* What can be refused before anything is done. */
+static int check_request(const struct rqx_client *client, const struct rqx_request *request)
+{
+    if (client->closed)
+        return RQX_ERR_CLOSED;
+    if (client->engine->pull_events && request->event_cb != NULL)
+        return RQX_ERR_MODE;
+    if ((request->protocols & ~(unsigned)(RQX_PROTO_HTTP1 | RQX_PROTO_HTTP2)) != 0)
+        return RQX_ERR_INVALID_ARGUMENT;
+    return 0;
+}
+
+static int submit_locked(struct rqx_client *client, struct rqx_request *request, void *user,
+                         struct rqx__exchange **ret_exchange)
+{
+    struct rqx__exchange *exchange = NULL;
+    int claimed;
+    int rv = check_request(client, request);
+
+    if (rv < 0)
+        return rv;
+    claimed = rqx__request_claim_source(request);
+    if (claimed < 0)
+        return claimed;
+    rv = rqx__exchange_new(client, request, user, &exchange);
+    if (rv < 0) {
+        rqx__request_release_source(request);
+        return rv;
+    }
+    exchange->upload.rewind = claimed == 1;
+    rv = rqx__hop_first(exchange);
+    if (rv < 0) {
+        rqx__request_release_source(request);
+        rqx__exchange_free(exchange);
+        return rv;
+    }
+    *ret_exchange = exchange;
+    return rqx__exchange_start(exchange);
+}
+
+int rqx_client_submit(rqx_client *client, rqx_request *request, void *user, rqx_response **ret_response)
+{
+    struct rqx__exchange *exchange = NULL;
+    int rv = rqx__engine_lock(client->engine);
+
+    if (rv < 0)
+        return rv;
+    rv = submit_locked(client, request, user, &exchange);
+    if (rv >= 0)
+        *ret_response = &exchange->response;
+    rqx__engine_unlock(client->engine);
+    return rv;
+}
+
+int rqx_client_perform(rqx_client *client, rqx_request *request, rqx_response **ret_response)
+{
+    rqx_response *response = NULL;
+    int rv;
+
+    *ret_response = NULL;
+    if (client->engine->mode != RQX_MODE_SYNC)
+        return RQX_ERR_MODE;
+    rv = rqx_client_submit(client, request, NULL, &response);
+    if (rv < 0)
+        return rv;
+    do
+        rv = rqx_response_wait(response, RQX_EVENT_DONE, RQX_NO_TIMEOUT);
+    while (rv == RQX_AGAIN); /* a signal */
+    *ret_response = response;
+    return rv < 0 ? rv : rqx_response_error(response)->code;
+}

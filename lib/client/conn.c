@@ -1,0 +1,401 @@
+#include "client/conn.h"
+
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "client/client.h"
+
+/* Bytes written in one dispatch before others have their turn. */
+#define WRITE_BUDGET (1024 * 1024)
+
+static void on_ready(struct rqx__watch *watch, unsigned events, void *user);
+static void on_timer(struct rqx__timer *timer, void *user);
+static void on_work(struct rqx__defer *defer, void *user);
+
+/* ---- making ---- */
+
+static int choose_codec(const struct rqx__origin *origin, enum rqx__alpn alpn, bool *ret_h2, struct rqx__err *err)
+{
+    unsigned protocols = origin->h1_only ? RQX_PROTO_HTTP1 : origin->protocols;
+
+    switch (alpn) {
+    case RQX__ALPN_HTTP2:
+        *ret_h2 = true;
+        break;
+    case RQX__ALPN_HTTP1:
+        *ret_h2 = false;
+        break;
+    case RQX__ALPN_NONE:
+        /* in clear HTTP/2 is a matter of prior knowledge; over TLS a peer without ALPN speaks HTTP/1.1 */
+        *ret_h2 = !origin->secure && protocols == RQX_PROTO_HTTP2 && origin->proxy == NULL;
+        break;
+    case RQX__ALPN_OTHER:
+        return rqx__err_set(err, RQX_ERR_TLS_ALPN, "TLS handshake with %s:%d: the peer chose a protocol not offered",
+                            origin->host, origin->port);
+    }
+    if ((protocols & (*ret_h2 ? RQX_PROTO_HTTP2 : RQX_PROTO_HTTP1)) == 0)
+        return rqx__err_set(err, RQX_ERR_TLS_ALPN, "TLS handshake with %s:%d: the peer does not speak HTTP/%s",
+                            origin->host, origin->port, *ret_h2 ? "1.1" : "2");
+    return 0;
+}
+
+static uint64_t ms_or_never(int64_t ms)
+{
+    return ms < 0 ? RQX__NEVER : rqx__clock_after_ms(0, ms);
+}
+
+static int make_codec(const struct rqx__origin *origin, bool h2, struct rqx__codec **ret_codec)
+{
+    const rqx_client_options *options = &origin->client->options;
+    struct rqx__codec_config config = {
+        .max_header_list = options->max_header_list,
+        .max_window = options->max_window,
+        .max_streams = options->limits.max_streams < 0 ? SIZE_MAX : (size_t)options->limits.max_streams,
+        .ping_idle = ms_or_never(options->ping_idle_ms),
+        .ping_timeout = ms_or_never(options->ping_timeout_ms),
+        .expect_timeout = ms_or_never(options->expect_continue_ms),
+        .scheme_is_https = origin->secure,
+    };
+
+    return h2 ? rqx__h2_new(&config, ret_codec) : rqx__h1_new(&config, ret_codec);
+}
+
+static void note_addresses(struct rqx__conn *conn)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+
+    if (getpeername(conn->wire->fd, (struct sockaddr *)&address, &len) == 0)
+        rqx__sockaddr_text((struct sockaddr *)&address, len, conn->peer, sizeof conn->peer);
+    len = sizeof address;
+    if (getsockname(conn->wire->fd, (struct sockaddr *)&address, &len) == 0)
+        rqx__sockaddr_text((struct sockaddr *)&address, len, conn->local, sizeof conn->local);
+}
+
+int rqx__conn_new(struct rqx__origin *origin, struct rqx__wire *wire, enum rqx__alpn alpn,
+                  const struct rqx__dial_times *times, struct rqx__conn **ret_conn, struct rqx__err *err)
+{
+    struct rqx_engine *engine = origin->client->engine;
+    struct rqx__conn *conn;
+    bool h2 = false;
+    int rv = choose_codec(origin, alpn, &h2, err);
+
+    if (rv < 0)
+        return rv;
+    conn = rqx__calloc(1, sizeof *conn);
+    if (conn == NULL)
+        return rqx__err_set(err, RQX_ERR_NOMEM, NULL);
+    rqx__list_init(&conn->origin_node);
+    rqx__list_init(&conn->ready_node);
+    rqx__list_init(&conn->idle_node);
+    rqx__timer_init(&conn->timer, on_timer, conn);
+    rqx__defer_init(&conn->work, on_work, conn);
+    rqx__buf_init(&conn->out, SIZE_MAX);
+    rqx__watch_init(&conn->watch);
+    conn->origin = origin;
+    conn->engine = engine;
+    conn->wire = wire;
+    conn->times = *times;
+    rv = make_codec(origin, h2, &conn->codec);
+    if (rv >= 0)
+        rv = rqx__loop_watch(engine->loop, &conn->watch, wire->fd, RQX__IO_READ, on_ready, conn);
+    if (rv < 0) {
+        if (conn->codec != NULL)
+            conn->codec->ops->free(conn->codec);
+        rqx__free(conn);
+        return rqx__err_set(err, rv, NULL);
+    }
+    conn->codec->now = rqx__loop_now(engine->loop);
+    conn->id = ++engine->last_connection_id;
+    engine->stats.connections_made++;
+    note_addresses(conn);
+    rqx__conn_kick(conn);
+    *ret_conn = conn;
+    return 0;
+}
+
+/* ---- ending ---- */
+
+static void count_resets(struct rqx__conn *conn)
+{
+    conn->engine->stats.resets_sent += conn->codec->resets - conn->resets_counted;
+    conn->resets_counted = conn->codec->resets;
+}
+
+/* Everything but telling the streams; frees. */
+static void conn_free(struct rqx__conn *conn)
+{
+    struct rqx__loop *loop = conn->engine->loop;
+
+    rqx__pool_conn_gone(conn);
+    rqx__loop_unwatch(loop, &conn->watch);
+    rqx__timer_clear(loop, &conn->timer);
+    rqx__defer_cancel(&conn->work);
+    count_resets(conn);
+    conn->codec->ops->free(conn->codec);
+    rqx__wire_free(conn->wire);
+    rqx__buf_done(&conn->out);
+    rqx__free(conn);
+}
+
+/* Last words, as far as the socket takes them now: GOAWAY, close_notify. */
+static void say_goodbye(struct rqx__conn *conn)
+{
+    struct rqx__err err;
+    size_t written;
+
+    if (!conn->said_goodbye) {
+        conn->said_goodbye = true;
+        conn->codec->ops->shutdown(conn->codec);
+    }
+    for (;;) {
+        if (conn->out.len == 0 && conn->codec->ops->send(conn->codec, &conn->out, RQX__OUT_LIMIT, &err) < 0)
+            break;
+        if (conn->out.len == 0)
+            break;
+        if (rqx__wire_write(conn->wire, rqx__buf_head(&conn->out), conn->out.len, &written, &err) != 0)
+            return;
+        rqx__buf_consume(&conn->out, written);
+    }
+    rqx__wire_shutdown(conn->wire);
+}
+
+void rqx__conn_close(struct rqx__conn *conn, const struct rqx__err *err)
+{
+    struct rqx__err closed;
+
+    if (err == NULL) {
+        err = &closed;
+        rqx__err_set(&closed, RQX_ERR_CLOSED, NULL);
+    }
+    conn->lingering = true; /* what the streams' owners start now goes elsewhere */
+    conn->codec->now = rqx__loop_now(conn->engine->loop);
+    conn->codec->ops->fail(conn->codec, err);
+    say_goodbye(conn);
+    conn_free(conn);
+}
+
+/* The transport itself failed: nothing can be said any more. */
+static void conn_lost(struct rqx__conn *conn, const struct rqx__err *err)
+{
+    conn->lingering = true;
+    conn->codec->ops->fail(conn->codec, err);
+    conn_free(conn);
+}
+
+void rqx__conn_shutdown(struct rqx__conn *conn)
+{
+    conn->lingering = true;
+    rqx__list_remove(&conn->ready_node);
+    rqx__loop_defer(conn->engine->loop, &conn->work);
+}
+
+void rqx__conn_abandon(struct rqx__conn *conn)
+{
+    rqx__list_remove(&conn->origin_node);
+    rqx__list_remove(&conn->ready_node);
+    rqx__list_remove(&conn->idle_node);
+    rqx__defer_cancel(&conn->work);
+    rqx__wire_free(conn->wire); /* closes this process's copy of the socket; the wire says nothing on its own */
+    conn->codec->ops->free(conn->codec);
+    rqx__buf_done(&conn->out);
+    rqx__free(conn);
+}
+
+/* ---- work ---- */
+
+void rqx__conn_kick(struct rqx__conn *conn)
+{
+    rqx__loop_defer(conn->engine->loop, &conn->work);
+}
+
+size_t rqx__conn_capacity(const struct rqx__conn *conn)
+{
+    return conn->lingering ? 0 : conn->codec->ops->capacity(conn->codec);
+}
+
+/* The peer will send no more. */
+static void end_of_stream(struct rqx__conn *conn)
+{
+    struct rqx__err err;
+    int rv;
+
+    rqx__err_clear(&err);
+    rv = conn->codec->ops->eof(conn->codec, &err);
+    if (rv >= 0)
+        rqx__err_set(&err, RQX_ERR_TRUNCATED, NULL);
+    conn_lost(conn, &err);
+}
+
+/* Reads what there is, up to the budget.  False: the connection is gone. */
+static bool read_some(struct rqx__conn *conn)
+{
+    struct rqx__codec *codec = conn->codec;
+    size_t budget = RQX__READ_BUDGET;
+    struct rqx__err err;
+    size_t len;
+    int rv;
+
+    conn->read_again = false;
+    do {
+        rv = rqx__wire_read(conn->wire, conn->engine->read_buffer, RQX__READ_BUFFER, &len, &err);
+        if (rv == RQX_AGAIN)
+            return true;
+        if (rv < 0) {
+            conn_lost(conn, &err);
+            return false;
+        }
+        if (len == 0) {
+            end_of_stream(conn);
+            return false;
+        }
+        rv = codec->ops->recv(codec, conn->engine->read_buffer, len, &err);
+        if (rv < 0) {
+            rqx__conn_close(conn, &err);
+            return false;
+        }
+        budget -= len < budget ? len : budget;
+    } while (budget > 0 && rqx__wire_has_buffered(conn->wire) && codec->ops->want_recv(codec));
+    conn->read_again = rqx__wire_has_buffered(conn->wire);
+    return true;
+}
+
+/*
+ * Writing failed, but the peer may have said why before it closed (an early 413, GOAWAY): what it sent is worth more than our
+ * failure.  Always false: the connection is gone.
+ */
+static bool last_words(struct rqx__conn *conn, const struct rqx__err *err)
+{
+    while (conn->codec->open_streams != 0) {
+        if (!read_some(conn))
+            return false;
+        if (!conn->read_again)
+            break;
+    }
+    conn_lost(conn, err);
+    return false;
+}
+
+/* Writes what there is.  False: the connection is gone. */
+static bool flush(struct rqx__conn *conn)
+{
+    size_t budget = WRITE_BUDGET;
+    struct rqx__err err;
+    size_t written;
+    int rv;
+
+    conn->write_blocked = false;
+    while (budget > 0) {
+        if (conn->out.len == 0) {
+            rv = conn->codec->ops->send(conn->codec, &conn->out, RQX__OUT_LIMIT, &err);
+            if (rv < 0) {
+                rqx__conn_close(conn, &err);
+                return false;
+            }
+            if (conn->out.len == 0)
+                return true;
+        }
+        rv = rqx__wire_write(conn->wire, rqx__buf_head(&conn->out), conn->out.len, &written, &err);
+        if (rv == RQX_AGAIN)
+            break;
+        if (rv < 0)
+            return last_words(conn, &err);
+        rqx__buf_consume(&conn->out, written);
+        budget -= written < budget ? written : budget;
+    }
+    conn->write_blocked = true;
+    return true;
+}
+
+static void arm_codec_timer(struct rqx__conn *conn)
+{
+    uint64_t due = conn->codec->ops->next_deadline(conn->codec);
+
+    /* a timer that is set too early looks again when it comes */
+    if (due == RQX__NEVER || (rqx__timer_is_set(&conn->timer) && conn->timer.node.key <= due))
+        return;
+    if (rqx__timer_set(conn->engine->loop, &conn->timer, due) < 0)
+        rqx__conn_shutdown(conn);
+}
+
+static bool is_finished(const struct rqx__conn *conn)
+{
+    enum rqx__codec_state state = conn->codec->ops->state(conn->codec);
+
+    return conn->codec->open_streams == 0 && (conn->lingering || state != RQX__CODEC_OPEN);
+}
+
+/* After anything happened: says goodbye if that was all, else tells loop and pool what is wanted now. */
+static void settle(struct rqx__conn *conn)
+{
+    struct rqx__codec *codec = conn->codec;
+    unsigned interest = codec->ops->want_recv(codec) ? RQX__IO_READ : 0;
+    struct rqx__err err;
+
+    if (is_finished(conn) && !conn->write_blocked && conn->out.len == 0) {
+        say_goodbye(conn);
+        conn_free(conn);
+        return;
+    }
+    if (conn->write_blocked)
+        interest |= rqx__wire_wants(conn->wire) | RQX__IO_WRITE;
+    if (rqx__loop_set_interest(conn->engine->loop, &conn->watch, interest) < 0) {
+        rqx__err_set(&err, RQX_ERR_SYSTEM, NULL);
+        conn_lost(conn, &err);
+        return;
+    }
+    if (conn->read_again && codec->ops->want_recv(codec))
+        rqx__loop_defer(conn->engine->loop, &conn->work);
+    count_resets(conn);
+    arm_codec_timer(conn);
+    rqx__pool_conn_changed(conn);
+}
+
+static void on_work(struct rqx__defer *defer, void *user)
+{
+    struct rqx__conn *conn = user;
+
+    (void)defer;
+    conn->codec->now = rqx__loop_now(conn->engine->loop);
+    if (conn->lingering && !conn->said_goodbye && conn->codec->open_streams == 0) {
+        conn->said_goodbye = true;
+        conn->codec->ops->shutdown(conn->codec);
+    }
+    if (conn->read_again && conn->codec->ops->want_recv(conn->codec) && !read_some(conn))
+        return;
+    if (!conn->write_blocked && !flush(conn))
+        return;
+    settle(conn);
+}
+
+static void on_ready(struct rqx__watch *watch, unsigned events, void *user)
+{
+    struct rqx__conn *conn = user;
+
+    (void)watch;
+    conn->codec->now = rqx__loop_now(conn->engine->loop);
+    if ((events & RQX__IO_READ) != 0 && !read_some(conn))
+        return;
+    if ((events & RQX__IO_WRITE) != 0)
+        conn->write_blocked = false;
+    /* what the read brought, and what its reader does next, leaves together at the end of the dispatch */
+    rqx__conn_kick(conn);
+}
+
+static void on_timer(struct rqx__timer *timer, void *user)
+{
+    struct rqx__conn *conn = user;
+    struct rqx__codec *codec = conn->codec;
+    struct rqx__err err;
+
+    (void)timer;
+    codec->now = rqx__loop_now(conn->engine->loop);
+    if (codec->ops->next_deadline(codec) <= codec->now && codec->ops->tick(codec, &err) < 0) {
+        rqx__conn_close(conn, &err);
+        return;
+    }
+    rqx__conn_kick(conn);
+}

@@ -1,0 +1,68 @@
+/*
+ * conn.h - a connection: the only place where a byte stream (wire) meets a codec.
+ *
+ * Under the engine's lock throughout.  Owns both; lives until the codec is closed, an error, or its pool's wish.
+ */
+#ifndef RQX_CLIENT_CONN_H
+#define RQX_CLIENT_CONN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "client/engine.h"
+#include "client/pool.h"
+#include "loop/loop.h"
+#include "net/dial.h"
+#include "net/wire.h"
+#include "proto/codec.h"
+
+/* Bytes taken from the codec before they are written; the codec keeps the rest. */
+#define RQX__OUT_LIMIT (64 * 1024)
+/* Bytes read in one dispatch before others have their turn. */
+#define RQX__READ_BUDGET (512 * 1024)
+
+struct rqx__conn {
+    struct rqx__list origin_node; /* in origin->conns */
+    struct rqx__list ready_node;  /* in origin->ready while it has capacity */
+    struct rqx__list idle_node;   /* in pool->idle while nothing is open on it */
+    struct rqx__origin *origin;
+    struct rqx_engine *engine;
+    struct rqx__wire *wire;
+    struct rqx__codec *codec;
+    struct rqx__watch watch;
+    struct rqx__timer timer; /* the codec's next deadline */
+    struct rqx__defer work;  /* flush, further reads, close */
+    struct rqx__buf out;     /* taken from the codec, not yet by the wire */
+    uint64_t id;
+    uint64_t idle_since;      /* ns */
+    uint64_t resets_counted;  /* of the codec's, those that are in the engine's counters */
+    struct rqx__dial_times times;
+    bool write_blocked; /* the socket is full: wait until it is writable */
+    bool read_again;    /* the budget was used up with bytes left inside the wire */
+    bool lingering;     /* takes no more streams; closed as soon as the open ones are done and the output is out */
+    bool said_goodbye;  /* the codec was told to shut down */
+    bool used;          /* carried an exchange before */
+    char peer[80];      /* "addr:port" */
+    char local[80];
+};
+
+/*
+ * On success, takes ownership of |wire|.  RQX_ERR_TLS_ALPN: the peer chose a protocol that may not be spoken; RQX_ERR_NOMEM,
+ * RQX_ERR_SYSTEM.
+ */
+int rqx__conn_new(struct rqx__origin *origin, struct rqx__wire *wire, enum rqx__alpn alpn, const struct rqx__dial_times *times,
+                  struct rqx__conn **ret_conn, struct rqx__err *err);
+/* Closes now and frees; open exchanges are told |err| (NULL: there are none).  Not from inside an upcall. */
+void rqx__conn_close(struct rqx__conn *conn, const struct rqx__err *err);
+/* No new streams from now on; says goodbye when the open ones are done.  Also from inside an upcall. */
+void rqx__conn_shutdown(struct rqx__conn *conn);
+/* In a forked child. */
+void rqx__conn_abandon(struct rqx__conn *conn);
+/* The codec was given something to do: has it written at the end of this dispatch or call. */
+void rqx__conn_kick(struct rqx__conn *conn);
+/* How many more streams it takes. */
+size_t rqx__conn_capacity(const struct rqx__conn *conn);
+
+#endif

@@ -1,0 +1,153 @@
+/*
+ * deadline.c - when an exchange has waited too long, and for what.
+ *
+ * One timer an exchange.  Signs of life only note the time; the timer, when it comes, looks at what was noted and is set anew.
+ * So a busy stream costs the heap nothing, and each exchange ends by its own deadlines alone.
+ */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "client/exchange.h"
+
+#define H2_CANCEL 8u
+
+/* One deadline and the error that it is. */
+struct deadline {
+    uint64_t at;
+    int code;
+    int64_t ms;
+};
+
+static void consider(struct deadline *first, uint64_t since, int64_t ms, int code)
+{
+    uint64_t at = rqx__clock_after_ms(since, ms);
+
+    if (at < first->at)
+        *first = (struct deadline){at, code, ms};
+}
+
+/* The response is awaited, and it is not the user who keeps it waiting. */
+static bool waits_to_read(const struct rqx__exchange *exchange)
+{
+    if (exchange->ended)
+        return false;
+    if (!exchange->sent && !exchange->head_seen)
+        return false; /* the request is not out yet: that is the write deadline's time */
+    return !exchange->streamed || !exchange->head_seen || exchange->discard || exchange->response.body.len == 0;
+}
+
+/* Request bytes are there and do not leave. */
+static bool waits_to_write(const struct rqx__exchange *exchange)
+{
+    if (exchange->sent || exchange->upload.refused)
+        return false;
+    return exchange->upload.body == NULL || rqx__upload_pending(&exchange->upload);
+}
+
+static struct deadline next_deadline(const struct rqx__exchange *exchange)
+{
+    const rqx_timeouts *timeouts = &exchange->timeouts;
+    struct deadline first = {RQX__NEVER, 0, 0};
+
+    consider(&first, exchange->submitted, timeouts->total_ms, RQX_ERR_TOTAL_TIMEOUT);
+    switch (exchange->state) {
+    case RQX__EXCHANGE_QUEUED:
+        if (exchange->wait == RQX__WAIT_CONNECT)
+            consider(&first, exchange->wait_since, timeouts->connect_ms, RQX_ERR_CONNECT_TIMEOUT);
+        else
+            consider(&first, exchange->wait_since, timeouts->pool_ms, RQX_ERR_POOL_TIMEOUT);
+        break;
+    case RQX__EXCHANGE_ACTIVE:
+        if (waits_to_read(exchange))
+            consider(&first, exchange->read_since, timeouts->read_ms, RQX_ERR_READ_TIMEOUT);
+        if (waits_to_write(exchange))
+            consider(&first, exchange->write_since, timeouts->write_ms, RQX_ERR_WRITE_TIMEOUT);
+        break;
+    case RQX__EXCHANGE_BACKOFF:
+        consider(&first, exchange->wait_since, 0, 0);
+        break;
+    case RQX__EXCHANGE_NEW:
+    case RQX__EXCHANGE_DONE:
+        break;
+    }
+    return first;
+}
+
+void rqx__exchange_arm(struct rqx__exchange *exchange)
+{
+    uint64_t at = next_deadline(exchange).at;
+
+    if (at == RQX__NEVER || exchange->state == RQX__EXCHANGE_DONE)
+        return;
+    if (rqx__timer_is_set(&exchange->timer) && exchange->timer.node.key <= at)
+        return;
+    if (rqx__timer_set(exchange->client->engine->loop, &exchange->timer, at) < 0) {
+        exchange->no_timer = true; /* it ends with RQX_ERR_NOMEM where no codec is above us */
+        rqx__exchange_retry_now(exchange);
+    }
+}
+
+/* What was waited for, in words. */
+static const char *describe(const struct rqx__exchange *exchange, int code)
+{
+    const struct rqx__dial *dial;
+
+    switch (code) {
+    case RQX_ERR_POOL_TIMEOUT:
+        return "waiting for a connection or stream";
+    case RQX_ERR_CONNECT_TIMEOUT:
+        dial = exchange->origin == NULL ? NULL : rqx__pool_first_dial(exchange->origin);
+        return dial == NULL ? "connecting" : rqx__dial_phase_text(rqx__dial_phase(dial));
+    case RQX_ERR_WRITE_TIMEOUT:
+        return "sending the request";
+    case RQX_ERR_TOTAL_TIMEOUT:
+        if (exchange->state == RQX__EXCHANGE_QUEUED)
+            return exchange->wait == RQX__WAIT_CONNECT ? "connecting" : "waiting for a connection or stream";
+        /* fall through */
+    default:
+        return exchange->head_seen ? "reading the response body" : "waiting for the response";
+    }
+}
+
+static const char *phase_name(int code)
+{
+    switch (code) {
+    case RQX_ERR_POOL_TIMEOUT:
+        return "pool";
+    case RQX_ERR_CONNECT_TIMEOUT:
+        return "connect";
+    case RQX_ERR_WRITE_TIMEOUT:
+        return "write";
+    case RQX_ERR_TOTAL_TIMEOUT:
+        return "total";
+    default:
+        return "read";
+    }
+}
+
+static void time_out(struct rqx__exchange *exchange, const struct deadline *deadline)
+{
+    rqx_slice host = rqx_url_host(exchange->hop.url);
+    struct rqx__err err;
+
+    rqx__err_set(&err, deadline->code, "request to %.*s:%d: %s timeout of %g s passed while %s", (int)host.len, host.data,
+                 rqx_url_effective_port(exchange->hop.url), phase_name(deadline->code), (double)deadline->ms / 1000,
+                 describe(exchange, deadline->code));
+    if (deadline->code == RQX_ERR_CONNECT_TIMEOUT && exchange->origin != NULL)
+        rqx__pool_dial_expired(exchange);
+    rqx__exchange_end(exchange, &err, H2_CANCEL);
+}
+
+void rqx__exchange_timer_due(struct rqx__timer *timer, void *user)
+{
+    struct rqx__exchange *exchange = user;
+    struct deadline first = next_deadline(exchange);
+
+    (void)timer;
+    if (first.at > rqx__loop_now(exchange->client->engine->loop))
+        rqx__exchange_arm(exchange);
+    else if (first.code == 0)
+        rqx__exchange_retry_now(exchange);
+    else
+        time_out(exchange, &first);
+}

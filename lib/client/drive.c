@@ -1,0 +1,343 @@
+/*
+ * drive.c - who drives: a foreign loop (EMBEDDED), the waiting threads (SYNC), or a thread of our own (THREAD).
+ *
+ * SYNC is leader and followers: the leader polls without the lock and dispatches for everybody; when its own exchange is
+ * done it wakes exactly one of those that sleep, which leads from then on.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "client/engine.h"
+#include "client/exchange.h"
+
+/* Events taken and told in one go. */
+#define EVENT_BATCH 64
+
+/* ---- events ---- */
+
+static size_t take_locked(struct rqx_engine *engine, rqx_event *events, size_t max)
+{
+    size_t count = 0;
+
+    while (count < max) {
+        struct rqx__list *node = rqx__list_pop_front(&engine->events);
+        struct rqx__exchange *exchange;
+
+        if (node == NULL)
+            break;
+        exchange = RQX__OF(node, struct rqx__exchange, event_node);
+        events[count++] = (rqx_event){exchange->posted, &exchange->response, exchange->user};
+        exchange->posted = 0;
+    }
+    return count;
+}
+
+/* The events were told: the holds that kept their exchanges alive go. */
+static void release_events_locked(const rqx_event *events, size_t count)
+{
+    size_t i;
+
+    for (i = 0; i < count; i++)
+        rqx__exchange_release(events[i].response->exchange);
+}
+
+int rqx_engine_take(rqx_engine *engine, rqx_event *events, size_t max)
+{
+    size_t count;
+    int rv;
+
+    if (!engine->pull_events)
+        return RQX_ERR_MODE;
+    rv = rqx__engine_lock(engine);
+    if (rv < 0)
+        return rv;
+    count = take_locked(engine, events, max > INT32_MAX ? INT32_MAX : max);
+    /* the user's own reference keeps each alive from here on */
+    release_events_locked(events, count);
+    rqx__engine_unlock_quiet(engine);
+    return (int)count;
+}
+
+/* Calls back for what waits; takes and gives back the lock. */
+static void tell_callbacks(struct rqx_engine *engine)
+{
+    rqx_event events[EVENT_BATCH];
+    size_t count;
+    size_t i;
+
+    if (engine->pull_events)
+        return;
+    for (;;) {
+        pthread_mutex_lock(&engine->lock);
+        count = take_locked(engine, events, EVENT_BATCH);
+        rqx__engine_unlock_quiet(engine);
+        if (count == 0)
+            return;
+        for (i = 0; i < count; i++) {
+            struct rqx__exchange *exchange = events[i].response->exchange;
+
+            exchange->request->event_cb(events[i].response, events[i].what, events[i].user);
+        }
+        pthread_mutex_lock(&engine->lock);
+        release_events_locked(events, count);
+        rqx__engine_unlock(engine);
+    }
+}
+
+/* ---- EMBEDDED ---- */
+
+int rqx_engine_fd(const rqx_engine *engine)
+{
+    return engine->mode == RQX_MODE_EMBEDDED ? rqx__loop_fd(engine->loop) : RQX_ERR_MODE;
+}
+
+int rqx_engine_dispatch(rqx_engine *engine)
+{
+    int more;
+    int rv;
+
+    if (engine->mode != RQX_MODE_EMBEDDED)
+        return RQX_ERR_MODE;
+    rv = rqx__engine_lock(engine);
+    if (rv < 0)
+        return rv;
+    rv = rqx__loop_poll(engine->loop, 1); /* a deadline long past: what is ready now */
+    if (rv < 0) {
+        rqx__engine_unlock_quiet(engine);
+        return rv;
+    }
+    engine->stats.dispatches++;
+    engine->corked++;
+    more = rqx__loop_dispatch(engine->loop);
+    rqx__engine_feed(engine);
+    rqx__loop_run_deferred(engine->loop);
+    engine->corked--;
+    if (more == RQX_AGAIN || !rqx__list_empty(&engine->feeds))
+        rqx__loop_wake(engine->loop);
+    rqx__loop_settle(engine->loop);
+    rqx__engine_unlock_quiet(engine);
+    tell_callbacks(engine);
+    return more;
+}
+
+int rqx_engine_cork(rqx_engine *engine)
+{
+    int rv;
+
+    if (engine->mode != RQX_MODE_EMBEDDED)
+        return RQX_ERR_MODE;
+    rv = rqx__engine_lock(engine);
+    if (rv < 0)
+        return rv;
+    engine->corked++;
+    rqx__engine_unlock_quiet(engine);
+    return 0;
+}
+
+int rqx_engine_uncork(rqx_engine *engine)
+{
+    int rv;
+
+    if (engine->mode != RQX_MODE_EMBEDDED)
+        return RQX_ERR_MODE;
+    rv = rqx__engine_lock(engine);
+    if (rv < 0)
+        return rv;
+    if (engine->corked > 0)
+        engine->corked--;
+    if (engine->corked == 0)
+        rqx__loop_run_deferred(engine->loop);
+    rqx__engine_unlock(engine);
+    return 0;
+}
+
+/* ---- SYNC ---- */
+
+void rqx__waiter_wake(struct rqx__waiter *waiter)
+{
+    if (!waiter->sleeping || waiter->woken)
+        return;
+    waiter->woken = true;
+    pthread_cond_signal(&waiter->cond);
+}
+
+/* One turn as leader: sources, poll, dispatch.  RQX_AGAIN after a signal. */
+static int lead_once(struct rqx_engine *engine, uint64_t deadline)
+{
+    int rv;
+
+    rqx__engine_feed(engine);
+    rqx__loop_run_deferred(engine->loop);
+    if (!rqx__list_empty(&engine->feeds))
+        deadline = 1;
+    rqx__engine_unlock_quiet(engine);
+    rv = rqx__loop_poll(engine->loop, deadline);
+    rqx__engine_relock(engine);
+    engine->stats.dispatches++;
+    rqx__loop_dispatch(engine->loop);
+    return rv;
+}
+
+static void timespec_of(uint64_t ns, struct timespec *ret_time)
+{
+    ret_time->tv_sec = (time_t)(ns / 1000000000u);
+    ret_time->tv_nsec = (long)(ns % 1000000000u);
+}
+
+static void waiter_init(struct rqx__waiter *waiter)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&waiter->cond, &attributes);
+    pthread_condattr_destroy(&attributes);
+    waiter->has_cond = true;
+}
+
+/* Sleeps until woken or |deadline|. */
+static void follow(struct rqx_engine *engine, struct rqx__waiter *waiter, uint64_t deadline)
+{
+    struct timespec until;
+
+    if (!waiter->has_cond)
+        waiter_init(waiter); /* most threads that wait alone never need it */
+    waiter->sleeping = true;
+    rqx__list_push_back(&engine->waiters, &waiter->node);
+    if (deadline == RQX__NEVER) {
+        pthread_cond_wait(&waiter->cond, &engine->lock);
+    } else {
+        timespec_of(deadline, &until);
+        pthread_cond_timedwait(&waiter->cond, &engine->lock, &until);
+    }
+    rqx__list_remove(&waiter->node);
+    waiter->woken = waiter->sleeping = false;
+}
+
+/*
+ * Nobody may leave without a leader being there for those who sleep.  The one that is woken may find its own exchange
+ * done and leave too, and then comes by here.
+ */
+static void hand_over(struct rqx_engine *engine)
+{
+    if (!engine->leading && !rqx__list_empty(&engine->waiters))
+        rqx__waiter_wake(RQX__OF(engine->waiters.next, struct rqx__waiter, node));
+}
+
+int rqx__engine_wait_locked(struct rqx_engine *engine, struct rqx__waiter **waiter_slot, bool (*ready_cb)(void *user),
+                            void *user, uint64_t deadline)
+{
+    struct rqx__waiter waiter = {.sleeping = false};
+    bool leading = false;
+    int rv = 0;
+
+    if (ready_cb(user))
+        return 0;
+    if (waiter_slot != NULL)
+        *waiter_slot = &waiter;
+    while (!ready_cb(user)) {
+        if (rqx__clock_now() >= deadline) {
+            rv = RQX_AGAIN;
+            break;
+        }
+        if (!leading && engine->leading) {
+            follow(engine, &waiter, deadline);
+            continue;
+        }
+        engine->leading = leading = true;
+        rv = lead_once(engine, deadline);
+        if (rv != 0)
+            break;
+    }
+    if (waiter_slot != NULL)
+        *waiter_slot = NULL;
+    if (leading)
+        engine->leading = false;
+    hand_over(engine);
+    if (waiter.has_cond)
+        pthread_cond_destroy(&waiter.cond);
+    return ready_cb(user) ? 0 : rv;
+}
+
+static bool has_events(void *user)
+{
+    return !rqx__list_empty(&((struct rqx_engine *)user)->events);
+}
+
+int rqx_engine_run(rqx_engine *engine, int64_t timeout_ms)
+{
+    int rv;
+
+    if (engine->mode != RQX_MODE_SYNC)
+        return RQX_ERR_MODE;
+    rv = rqx__engine_lock(engine);
+    if (rv < 0)
+        return rv;
+    if (timeout_ms == 0 && !engine->leading && !has_events(engine)) {
+        engine->leading = true;
+        rv = lead_once(engine, 1);
+        engine->leading = false;
+        hand_over(engine);
+        if (rv >= 0)
+            rv = has_events(engine) ? 0 : RQX_AGAIN;
+    } else {
+        rv = rqx__engine_wait_locked(engine, NULL, has_events, engine,
+                                     rqx__clock_after_ms(rqx__clock_now(), timeout_ms));
+    }
+    rqx__engine_unlock_quiet(engine);
+    tell_callbacks(engine);
+    return rv;
+}
+
+/* ---- THREAD ---- */
+
+static void *run_thread(void *user)
+{
+    struct rqx_engine *engine = user;
+    bool stopping = false;
+
+    while (!stopping) {
+        pthread_mutex_lock(&engine->lock);
+        lead_once(engine, engine->stopping ? 1 : RQX__NEVER);
+        stopping = engine->stopping;
+        rqx__engine_unlock_quiet(engine);
+        tell_callbacks(engine);
+    }
+    if (engine->orphaned)
+        rqx__engine_free(engine); /* the last reference was given back by a callback, on this thread */
+    return NULL;
+}
+
+int rqx__engine_start_thread(struct rqx_engine *engine)
+{
+    int failed = pthread_create(&engine->thread, NULL, run_thread, engine);
+
+    if (failed != 0) {
+        errno = failed;
+        return RQX_ERR_SYSTEM;
+    }
+    engine->thread_started = true;
+    return 0;
+}
+
+void rqx__engine_stop(struct rqx_engine *engine)
+{
+    if (!engine->thread_started) {
+        rqx__engine_free(engine);
+        return;
+    }
+    pthread_mutex_lock(&engine->lock);
+    engine->stopping = true;
+    engine->orphaned = pthread_equal(engine->thread, pthread_self()) != 0;
+    if (engine->orphaned) {
+        pthread_detach(engine->thread);
+        pthread_mutex_unlock(&engine->lock);
+        return;
+    }
+    rqx__loop_wake(engine->loop);
+    pthread_mutex_unlock(&engine->lock);
+    pthread_join(engine->thread, NULL);
+    engine->thread_started = false;
+    rqx__engine_free(engine);
+}

@@ -1,0 +1,169 @@
+/*
+ * exchange.h - one request in flight, from its submission to its response's last byte: queue, stream, deadlines, replays,
+ * redirects.
+ *
+ * Under the engine's lock unless a group of fields says otherwise.  Two kinds of reference: |response.refs| are the user's; |holds| are
+ * the engine's own (while it runs, while an event waits, while its body source is asked).  It is freed when both are gone.
+ */
+#ifndef RQX_CLIENT_EXCHANGE_H
+#define RQX_CLIENT_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "client/client.h"
+#include "client/conn.h"
+#include "client/request.h"
+#include "client/response.h"
+#include "client/upload.h"
+#include "proto/codec.h"
+
+enum rqx__exchange_state {
+    RQX__EXCHANGE_NEW = 0,
+    RQX__EXCHANGE_QUEUED,  /* waits for a connection or stream */
+    RQX__EXCHANGE_ACTIVE,  /* has a stream */
+    RQX__EXCHANGE_BACKOFF, /* waits before it is sent again */
+    RQX__EXCHANGE_DONE
+};
+
+/* What a queued exchange waits for; decides which deadline counts. */
+enum rqx__wait { RQX__WAIT_POOL = 0, RQX__WAIT_CONNECT };
+
+/* What is sent at this hop; hop 0 is the request itself. */
+struct rqx__hop {
+    rqx_url *url;                /* counted */
+    rqx_proxy *proxy;            /* borrowed of request or client; NULL: none */
+    const char *method;          /* the request's, or "GET" */
+    size_t method_len;
+    struct rqx_headers *fields;  /* own copy after a redirect, NULL: the request's */
+    bool drop_body;
+    bool drop_auth;              /* another origin than the first */
+    char *userinfo_auth;         /* Basic value made of the URL's userinfo; own, secret, or NULL */
+    size_t userinfo_auth_len;
+    char *target;                /* absolute form for a proxy; own, or NULL */
+};
+
+struct rqx__exchange {
+    struct rqx_response response; /* first: an rqx_response * is an exchange */
+
+    /* immutable after submission */
+    struct rqx_client *client;   /* counted */
+    struct rqx_request *request; /* counted */
+    void *user;
+    rqx_timeouts timeouts;
+    bool streamed;
+
+    struct rqx__dead dead; /* for the last unref */
+
+    /* engine lock */
+    enum rqx__exchange_state state;
+    unsigned holds;
+    unsigned ready;             /* RQX_EVENT_* bits that are true and were not told */
+    unsigned posted;            /* bits of the event that waits */
+    struct rqx__waiter *waiter; /* the thread that waits for it, or NULL */
+    struct rqx__list event_node;  /* in engine->events */
+    struct rqx__list client_node; /* in client->exchanges */
+    struct rqx__list queue_node;  /* in origin->queue */
+    struct rqx__origin *origin;   /* while QUEUED */
+    struct rqx__conn *conn;       /* while ACTIVE */
+    struct rqx__stream stream;
+    struct rqx__head head;
+    struct rqx__hop hop;
+    struct rqx__upload upload;
+    struct rqx__defer again;      /* starts the next hop or replay once the codec is left */
+    struct rqx__timer timer;
+    enum rqx__wait wait;
+    uint64_t submitted;      /* ns */
+    uint64_t wait_since;     /* QUEUED: since when |wait| counts; BACKOFF: until when */
+    uint64_t read_since;     /* last sign of life of the response, or when the request was out */
+    uint64_t write_since;    /* last progress of the request's bytes */
+    int redirects_left;
+    int replays_left;
+    int connect_tries_left;
+    bool sent;          /* the request is out */
+    bool head_seen;     /* the final head is complete */
+    bool ended;         /* the response is complete */
+    bool discard;       /* the body is of a response that is not given: redirect, 421 */
+    bool redirecting;
+    bool misdirected;   /* 421 was answered once */
+    bool avoid_h2;      /* HTTP_1_1_REQUIRED: the replay speaks HTTP/1.1 */
+    bool reader_waits;  /* the user was told RQX_AGAIN by read */
+    bool no_timer;      /* there was no memory for its deadline */
+    bool reused;        /* its connection had carried another before */
+    bool abandoned;     /* the user holds no reference any more */
+    unsigned backoffs;  /* tries since something last worked */
+    size_t discard_left; /* bytes of a discarded body that are still worth reading */
+    int interim_status; /* of the 1xx section that is coming in; 0: a final one is */
+    struct rqx_headers interim; /* its fields */
+    struct rqx__list interims;  /* struct rqx__interim, oldest first: not yet taken by the user */
+};
+
+/* A 1xx response that waits to be taken. */
+struct rqx__interim {
+    struct rqx__list node;
+    int status;
+    struct rqx_headers headers;
+};
+
+static inline struct rqx__exchange *rqx__exchange_of(struct rqx__stream *stream)
+{
+    return RQX__OF(stream, struct rqx__exchange, stream);
+}
+
+/* Makes an exchange with one user reference and one hold.  RQX_ERR_NOMEM. */
+int rqx__exchange_new(struct rqx_client *client, struct rqx_request *request, void *user, struct rqx__exchange **ret_exchange);
+/* Gives a hold back. */
+void rqx__exchange_release(struct rqx__exchange *exchange);
+/* Frees; for one that was never started, or has no reference left. */
+void rqx__exchange_free(struct rqx__exchange *exchange);
+
+/* Fills |head| for this hop and gives the exchange to the pool. */
+int rqx__exchange_start(struct rqx__exchange *exchange);
+/* It got a connection: opens the stream.  RQX_AGAIN: the codec has no capacity; negative: failed (already told). */
+int rqx__exchange_open(struct rqx__exchange *exchange, struct rqx__conn *conn);
+/* It has to wait in a queue, for |wait|, from now. */
+void rqx__exchange_waits(struct rqx__exchange *exchange, enum rqx__wait wait);
+/* The dial that it waited for failed: retried if it may, else ended. */
+void rqx__exchange_dial_failed(struct rqx__exchange *exchange, const struct rqx__err *err);
+/* Ends it: |err| NULL: well.  Leaves queue or stream (RST_STREAM with |h2_code|). */
+void rqx__exchange_end(struct rqx__exchange *exchange, const struct rqx__err *err, uint32_t h2_code);
+/* Waits as long as is due after so many tries, then starts the hop anew. */
+void rqx__exchange_back_off(struct rqx__exchange *exchange);
+/* Starts the next hop, or this one anew, once the codec is left. */
+void rqx__exchange_retry_now(struct rqx__exchange *exchange);
+/* Tells the user, or the thread that waits. */
+void rqx__exchange_tell(struct rqx__exchange *exchange, unsigned what);
+/* The upcalls of a codec's stream. */
+extern const struct rqx__stream_ops rqx__exchange_stream_ops;
+
+/* ---- interim.c ---- */
+
+/* Keeps the 1xx section that is complete for the user.  RQX_ERR_NOMEM. */
+int rqx__interim_keep(struct rqx__exchange *exchange);
+void rqx__interim_done(struct rqx__exchange *exchange);
+
+/* ---- deadline.c ---- */
+
+/* (Re)arms the timer if the next deadline is earlier than it is set to. */
+void rqx__exchange_arm(struct rqx__exchange *exchange);
+void rqx__exchange_timer_due(struct rqx__timer *timer, void *user);
+
+/* ---- hop.c ---- */
+
+/* Sets hop 0. */
+int rqx__hop_first(struct rqx__exchange *exchange);
+/* Whether the head that came is a redirect to be followed; 0 no, 1 yes, negative: an error to end with. */
+int rqx__hop_wanted(struct rqx__exchange *exchange, struct rqx__err *err);
+/* Moves on to where the response points: history, next URL, method, fields. */
+int rqx__hop_next(struct rqx__exchange *exchange, struct rqx__err *err);
+/* Fills exchange->head. */
+int rqx__hop_head(struct rqx__exchange *exchange);
+void rqx__hop_done(struct rqx__hop *hop);
+
+/* ---- feed.c ---- */
+
+/* Asks the body sources of all exchanges in engine->feeds, giving the lock back around each call.  Under the lock. */
+void rqx__engine_feed(struct rqx_engine *engine);
+
+#endif
