@@ -1,0 +1,8 @@
+import requestx
+
+# API Key in header
+headers = {"X-API-Key": "your-api-key"}
+response = requestx.get(
+    "https://api.example.com/data",
+    headers=headers
+)

@@ -1,0 +1,6 @@
+import requestx
+
+response = requestx.get(
+    "https://api.example.com/data",
+    params={"api_key": "your-api-key"}
+)

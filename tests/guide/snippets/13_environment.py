@@ -1,0 +1,5 @@
+import os
+import requestx
+
+api_key = os.environ.get("API_KEY")
+auth = requestx.Auth.bearer(api_key)
