@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <strings.h>
 
+#define EACH_BYTE UINT64_C(0x0101010101010101)
+
 int rqx__hex_value(unsigned char c)
 {
     if (c >= '0' && c <= '9')
@@ -59,13 +61,7 @@ rqx_slice rqx__trim(rqx_slice text)
     return text;
 }
 
-/* One bit for each of the 128 ASCII characters that a token may hold. */
-static const uint32_t token_bits[4] = {0x00000000, 0x03ff6cfa, 0xc7fffffe, 0x57ffffff};
-
-bool rqx__is_tchar(unsigned char c)
-{
-    return c < 128 && (token_bits[c >> 5] >> (c & 31) & 1) != 0;
-}
+const uint32_t rqx__tchar_bits[8] = {0x00000000, 0x03ff6cfa, 0xc7fffffe, 0x57ffffff, 0, 0, 0, 0};
 
 bool rqx__is_token(const char *text, size_t len)
 {
@@ -78,20 +74,46 @@ bool rqx__is_token(const char *text, size_t len)
     return len > 0;
 }
 
+static bool is_control(unsigned char c)
+{
+    return (c < 0x20 && c != '\t') || c == 0x7f;
+}
+
+/* Whether one of the eight bytes of |word| is below 0x20 or is 0x7f: the classic test for a zero byte, twice. */
+static bool word_may_have_control(uint64_t word)
+{
+    uint64_t del = word ^ (EACH_BYTE * 0x7f);
+    uint64_t low = (word - EACH_BYTE * 0x20) & ~word;
+
+    return ((low | ((del - EACH_BYTE) & ~del)) & (EACH_BYTE * 0x80)) != 0;
+}
+
+bool rqx__has_control(const char *text, size_t len)
+{
+    size_t i = 0;
+
+    while (i < len) {
+        uint64_t word;
+
+        if (len - i >= sizeof word) {
+            memcpy(&word, text + i, sizeof word);
+            if (!word_may_have_control(word)) {
+                i += sizeof word;
+                continue;
+            }
+        }
+        if (is_control((unsigned char)text[i]))
+            return true;
+        i++;
+    }
+    return false;
+}
+
 bool rqx__is_field_value(const char *text, size_t len)
 {
-    size_t i;
-
     if (len > 0 && (is_blank(text[0]) || is_blank(text[len - 1])))
         return false;
-    for (i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-
-        /* RFC 9110 section 5.5: VCHAR, SP, HTAB, obs-text; other controls are refused too */
-        if ((c < 0x20 && c != '\t') || c == 0x7f)
-            return false;
-    }
-    return true;
+    return !rqx__has_control(text, len);
 }
 
 bool rqx__list_has(rqx_slice list, const char *item)

@@ -37,10 +37,17 @@ static inline bool rqx__eq(const char *a, size_t a_len, const char *b, size_t b_
 int rqx__parse_u64(const char *text, size_t len, uint64_t max, uint64_t *ret_value);
 /* Drops spaces and tabs at both ends (RFC 9110 OWS). */
 rqx_slice rqx__trim(rqx_slice text);
+/* One bit for each character that a token may hold. */
+extern const uint32_t rqx__tchar_bits[8];
 /* A token character of RFC 9110 section 5.6.2. */
-bool rqx__is_tchar(unsigned char c);
+static inline bool rqx__is_tchar(unsigned char c)
+{
+    return (rqx__tchar_bits[c >> 5] >> (c & 31) & 1) != 0;
+}
 /* Not empty and tokens only. */
 bool rqx__is_token(const char *text, size_t len);
+/* Whether there is a control character other than the tab (RFC 9110 section 5.5); bytes of 128 and above are none. */
+bool rqx__has_control(const char *text, size_t len);
 /* A field value without CR, LF, NUL and without white space at its ends (RFC 9110 section 5.5); obs-text is allowed. */
 bool rqx__is_field_value(const char *text, size_t len);
 /* Whether the comma separated list |list| has |item| (without case). */

@@ -144,6 +144,27 @@ START_TEST(field_values_hold_no_controls)
 }
 END_TEST
 
+START_TEST(controls_are_found_wherever_they_stand)
+{
+    char text[40];
+    size_t at;
+    int c;
+
+    for (c = 0; c < 256; c++) {
+        int want = (c < 0x20 && c != '\t') || c == 0x7f;
+
+        for (at = 0; at < sizeof text; at++) {
+            memset(text, 0xe9, sizeof text);
+            text[3] = '\t';
+            text[at] = (char)c;
+            ck_assert_int_eq(rqx__has_control(text, sizeof text), want);
+            ck_assert_int_eq(rqx__has_control(text, at + 1), want);
+            ck_assert_int_eq(rqx__has_control(text, at), 0);
+        }
+    }
+}
+END_TEST
+
 START_TEST(lists_are_searched_by_item)
 {
     ck_assert(rqx__list_has(slice("close"), "close"));
@@ -216,6 +237,7 @@ static Suite *str_suite(void)
     tcase_add_test(tcase, trim_drops_spaces_and_tabs);
     tcase_add_test(tcase, token_characters_are_those_of_rfc_9110);
     tcase_add_test(tcase, field_values_hold_no_controls);
+    tcase_add_test(tcase, controls_are_found_wherever_they_stand);
     tcase_add_test(tcase, lists_are_searched_by_item);
     tcase_add_test(tcase, utf8_is_cut_between_characters);
     tcase_add_test(tcase, errno_values_have_texts);
