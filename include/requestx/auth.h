@@ -13,13 +13,13 @@ RQX_BEGIN_DECLS
 
 /**
  * Makes Basic credentials (RFC 7617) of |user| and |password|, bytes as they are to be sent (UTF-8).
- * Errors: RQX_ERR_INVALID_ARGUMENT (a colon in |user|, control characters), RQX_ERR_NOMEM.  Since 0.1.
+ * Errors: RQX_ERR_INVALID_ARGUMENT (a colon in |user|, control characters, above 64 KiB), RQX_ERR_NOMEM.  Since 0.1.
  */
 RQX_API int rqx_auth_basic(const char *user, size_t user_len, const char *password, size_t password_len,
                            rqx_auth **ret_auth);
 /**
- * Makes a Bearer token (RFC 6750).  Errors: RQX_ERR_INVALID_ARGUMENT (empty, or a character that a field value may not
- * hold), RQX_ERR_NOMEM.  Since 0.1.
+ * Makes a Bearer token (RFC 6750).  Errors: RQX_ERR_INVALID_ARGUMENT (empty, above 64 KiB, or a character that a field
+ * value may not hold), RQX_ERR_NOMEM.  Since 0.1.
  */
 RQX_API int rqx_auth_bearer(const char *token, size_t token_len, rqx_auth **ret_auth);
 /** Takes one more reference.  Returns |auth|.  Since 0.1. */

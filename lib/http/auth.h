@@ -14,7 +14,13 @@ struct rqx_auth {
     char value[]; /* NUL terminated, wiped before it is freed */
 };
 
-/* Makes the value of a Basic credential, for Authorization and Proxy-Authorization alike; errors as rqx_auth_basic. */
+/* Most bytes of user and password, or of a token. */
+#define RQX__CREDENTIALS_MAX 65536
+
+/*
+ * Makes the value of a Basic credential, for Authorization and Proxy-Authorization alike; errors as rqx_auth_basic. NUL
+ * terminated; the caller frees it with rqx__free_secret(value, len).
+ */
 int rqx__basic_value(rqx_slice user, rqx_slice password, char **ret_value, size_t *ret_len);
 
 #endif
