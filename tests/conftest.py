@@ -115,6 +115,22 @@ def peer(ca):
 
 
 @pytest.fixture
+def peer_process(ca):
+    """peer_process(tls=True, **options) -> PeerProcess: the Responder outside of this process"""
+    from support.peer_process import PeerProcess
+
+    made = []
+
+    def build(tls=True, **options):
+        made.append(PeerProcess(ca if tls else None, **options))
+        return made[-1]
+
+    yield build
+    for process in made:
+        process.close()
+
+
+@pytest.fixture
 def h1peer(ca):
     """h1peer(script=None, tls=False, **options) -> H1Peer"""
     from support.h1peer import H1Peer

@@ -380,17 +380,25 @@ class Connection(Recorder):
 
     # checks for the tests
 
-    def assert_each_reset_once(self, code=None, but=()):
-        """Each stream that we did not finish ourselves has had exactly one RST_STREAM from the client, of the code."""
+    def never_reset(self, but=()):
+        """Streams that neither we have finished or reset, nor the client has reset."""
         ended = {sid for type, flags, sid, _ in list(self.sent)
                  if type in (frames.DATA, frames.HEADERS) and flags & frames.END_STREAM}
-        expected = {r.stream_id for r in self.requests} - ended - set(self.own_resets) - set(but)
-        missing = sorted(expected - set(self.resets))
-        assert not missing, f"{len(missing)} streams were never reset: {missing[:10]}"
-        twice = {sid: codes for sid, codes in self.resets.items() if len(codes) != 1}
+        opened = {request.stream_id for request in list(self.requests)}
+        return sorted(opened - ended - set(dict(self.own_resets)) - set(dict(self.resets)) - set(but))
+
+    def assert_each_reset_once(self, code=None, but=(), timeout=10.0):
+        """Waits until each stream that we did not finish ourselves has had an RST_STREAM from the client; exactly one then,
+        and of the code where one is given."""
+        deadline = time.monotonic() + timeout
+        while missing := self.never_reset(but):
+            assert time.monotonic() < deadline, f"{len(missing)} streams were never reset: {missing[:10]}"
+            time.sleep(0.01)
+        resets = dict(self.resets)
+        twice = {sid: codes for sid, codes in resets.items() if len(codes) != 1}
         assert not twice, f"streams reset more than once: {twice}"
         if code is not None:
-            other = {sid: codes for sid, codes in self.resets.items() if codes[0] != code}
+            other = {sid: codes for sid, codes in resets.items() if codes[0] != code}
             assert not other, f"streams reset with another code than {code}: {dict(list(other.items())[:10])}"
 
     @property

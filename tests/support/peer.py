@@ -80,6 +80,10 @@ class Peer(ScriptedServer):
         assert len(self.conns) == 1, f"{len(self.conns)} connections instead of one"
         return self.conns[0]
 
+    def summary(self):
+        """The figures of each connection, as plain data."""
+        return [_summary(conn) for conn in list(self.conns)]
+
     @property
     def violations(self):
         return [f"connection {conn.number}: {text}" for conn in self.conns for text in conn.violations]
@@ -100,3 +104,16 @@ class Peer(ScriptedServer):
     def verify(self):
         super().verify()
         assert not self.violations, "the client broke the protocol: " + "; ".join(self.violations[:10])
+
+
+def _summary(conn):
+    codes = Counter(code for several in list(conn.resets.values()) for code in several)
+    return {
+        "requests": len(conn.requests), "paths": dict(Counter(request.path for request in list(conn.requests))),
+        "resets": {str(code): count for code, count in codes.items()},
+        "never_reset": len(conn.never_reset()), "reset_twice": sum(len(several) > 1 for several in list(conn.resets.values())),
+        "streams_open": conn.streams_open, "max_streams_open": conn.max_streams_open, "data_sent": conn.data_sent,
+        "data_received": conn.data_received, "credit_outstanding": conn.credit_outstanding,
+        "largest_send_window": conn.largest_send_window, "pings": len(conn.pings), "goaways": len(conn.goaways),
+        "violations": conn.violations[:20], "closed_by_client": conn.closed_by_client, "outcome": conn.outcome,
+    }

@@ -84,7 +84,8 @@ def accepts(port, host="127.0.0.1"):
         return False
 
 
-def _die_with_parent():
+def die_with_parent():
+    """For preexec_fn."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
@@ -160,7 +161,7 @@ class Server:
                     stderr=log,
                     cwd=self.dir,
                     env=self.environment(),
-                    preexec_fn=_die_with_parent,
+                    preexec_fn=die_with_parent,
                     start_new_session=True,
                 )
                 for command in self.commands()

@@ -148,6 +148,7 @@ class Responder:
 
         def on_reset(stream, code):
             self.sending.pop(stream.id, None)
+            self.running.pop(stream.id, None)
             reset(stream, code)
 
         def on_end(stream):

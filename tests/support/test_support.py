@@ -401,7 +401,7 @@ def test_peer_takes_a_client_that_keeps_the_rules(peer):
     p.one().assert_each_reset_once(frames.CANCEL)
     with pytest.raises(AssertionError, match="never reset"):
         p.one().resets.clear()
-        p.one().assert_each_reset_once()
+        p.one().assert_each_reset_once(timeout=0.05)
 
 
 def test_peer_sees_credit_that_is_never_given_back(peer):
@@ -415,6 +415,32 @@ def test_peer_sees_credit_that_is_never_given_back(peer):
             p.one().assert_no_credit_leak(timeout=0.05)
         client.send(frames.WINDOW_UPDATE, 0, 0, frames.u32(50000))
         p.one().assert_no_credit_leak()
+
+
+def test_thousands_of_resets_are_counted(peer):
+    p = peer(tls=False)
+    with RawClient(p.port) as client:
+        for stream_id in range(1, 10001, 2):
+            client.request(stream_id, "/never")
+            client.send(frames.RST_STREAM, 0, stream_id, frames.u32(frames.CANCEL))
+        client.request(10001)
+        assert client.fields(10001)[":status"] == "200"
+    conn = p.one()
+    conn.assert_each_reset_once(frames.CANCEL)
+    assert len(conn.resets) == 5000 and conn.max_streams_open == 1 and conn.streams_open == 0
+
+
+def test_peer_in_a_process_of_its_own(peer_process, curl):
+    p = peer_process(latency_ms=1)
+    assert curl(p.url("/bytes?n=100"))[1] == 200
+    assert "(92)" in curl(p.url("/short"))[3]
+    p.wait(lambda summary: len(summary) == 2 and summary[1]["resets"])
+    first, second = p.summary()
+    assert first["paths"] == {"/bytes?n=100": 1} and first["data_sent"] == 100 and not first["violations"]
+    assert second["resets"] == {str(frames.PROTOCOL_ERROR): 1}
+    plain = peer_process(tls=False)
+    assert curl(plain.url("/"), "--http2-prior-knowledge")[1] == 200
+    assert plain.one()["requests"] == 1
 
 
 def test_goaway_leaves_streams_above_unanswered(peer):
