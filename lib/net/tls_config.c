@@ -230,20 +230,26 @@ static int set_trust(rqx_tls *tls, SSL_CTX *ctx, struct rqx__err *err)
 
 /* ---- the client's own certificate ---- */
 
+struct key_password {
+    const char *text; /* NULL: none was given */
+    bool asked_for;
+};
+
 /* Without a callback of ours OpenSSL would ask on the terminal. */
 static int password_cb(char *buffer, int size, int writing, void *user)
 {
-    const char *password = user;
-    size_t len = password != NULL ? strlen(password) : 0;
+    struct key_password *password = user;
+    size_t len = password->text != NULL ? strlen(password->text) : 0;
 
     (void)writing;
-    if (password == NULL || len > (size_t)size)
+    password->asked_for = true;
+    if (password->text == NULL || len > (size_t)size)
         return -1;
-    memcpy(buffer, password, len);
+    memcpy(buffer, password->text, len);
     return (int)len;
 }
 
-static int load_key(rqx_tls *tls, SSL_CTX *ctx, const char *path, struct rqx__err *err)
+static int load_key(SSL_CTX *ctx, const char *path, const struct key_password *password, struct rqx__err *err)
 {
     int rc = check_file(err, "key_file", path);
 
@@ -251,7 +257,7 @@ static int load_key(rqx_tls *tls, SSL_CTX *ctx, const char *path, struct rqx__er
         return rc;
     if (SSL_CTX_use_PrivateKey_file(ctx, path, SSL_FILETYPE_PEM) == 1)
         return 0;
-    if (tls->text[RQX__TLS_KEY_PASSWORD] == NULL && ERR_GET_REASON(ERR_peek_error()) == PEM_R_BAD_PASSWORD_READ) {
+    if (password->asked_for && password->text == NULL) {
         ERR_clear_error();
         return rqx__err_set(err, RQX_ERR_TLS_CONFIG, "key_file %s: the key is encrypted, and no password was given",
                             path);
@@ -263,6 +269,7 @@ static int load_identity(rqx_tls *tls, SSL_CTX *ctx, struct rqx__err *err)
 {
     const char *cert_file = tls->text[RQX__TLS_CERT_FILE];
     const char *key_file = tls->text[RQX__TLS_KEY_FILE] != NULL ? tls->text[RQX__TLS_KEY_FILE] : cert_file;
+    struct key_password password = {.text = tls->text[RQX__TLS_KEY_PASSWORD]};
     int rc;
 
     if (cert_file == NULL)
@@ -271,10 +278,12 @@ static int load_identity(rqx_tls *tls, SSL_CTX *ctx, struct rqx__err *err)
     if (rc < 0)
         return rc;
     SSL_CTX_set_default_passwd_cb(ctx, password_cb);
-    SSL_CTX_set_default_passwd_cb_userdata(ctx, tls->text[RQX__TLS_KEY_PASSWORD]);
+    SSL_CTX_set_default_passwd_cb_userdata(ctx, &password);
     if (SSL_CTX_use_certificate_chain_file(ctx, cert_file) != 1)
-        return config_failed(err, "cert_file", cert_file);
-    rc = load_key(tls, ctx, key_file, err);
+        rc = config_failed(err, "cert_file", cert_file);
+    if (rc == 0)
+        rc = load_key(ctx, key_file, &password, err);
+    SSL_CTX_set_default_passwd_cb(ctx, NULL);
     SSL_CTX_set_default_passwd_cb_userdata(ctx, NULL);
     if (rc < 0)
         return rc;

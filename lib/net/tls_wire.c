@@ -247,6 +247,7 @@ static int judge(struct rqx__tls_wire *tls, int code, struct rqx__err *err)
 {
     int rc;
 
+    /* first the layer below: after the peer's close_notify OpenSSL takes any failure for that */
     switch (tls->lower_rc < 0 ? SSL_ERROR_SYSCALL : SSL_get_error(tls->ssl, 0)) {
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE:
@@ -257,15 +258,15 @@ static int judge(struct rqx__tls_wire *tls, int code, struct rqx__err *err)
         break;
     }
     tls->failed = true;
-    if (tls->lower_rc < 0) {
-        rc = tls->lower_rc;
-        if (err != NULL)
-            *err = tls->lower_err;
-    } else if (tls->lower_eof && alert_of(ERR_peek_error()) < 0) {
+    if (tls->lower_eof && alert_of(ERR_peek_error()) < 0) {
         rc = rqx__err_set(err, RQX_ERR_TRUNCATED,
                           tls->ready ? "peer closed the connection without close_notify"
                                      : "peer closed the connection during the handshake");
-    } else {
+    } else if (tls->lower_rc < 0 && ERR_peek_error() == 0) {
+        rc = tls->lower_rc;
+        if (err != NULL)
+            *err = tls->lower_err;
+    } else { /* though the layer below may have failed too: with the alert about this */
         rc = protocol_failed(tls, code, err);
     }
     ERR_clear_error();
@@ -434,6 +435,14 @@ static int flush(struct rqx__tls_wire *tls, struct rqx__err *err)
     return 0;
 }
 
+/* What SSL_write_ex came to that gave no success: never the end of the peer's bytes. */
+static int write_failed(struct rqx__tls_wire *tls, struct rqx__err *err)
+{
+    int rc = judge(tls, RQX_ERR_WRITE, err);
+
+    return rc != 0 ? rc : rqx__err_set(err, RQX_ERR_WRITE, "TLS connection is closed");
+}
+
 /* Makes one record of |data| and sends it.  The memory for gathering is given back once writes are small again. */
 static int write_direct(struct rqx__tls_wire *tls, const uint8_t *data, size_t len, struct rqx__err *err)
 {
@@ -443,7 +452,7 @@ static int write_direct(struct rqx__tls_wire *tls, const uint8_t *data, size_t l
     tls->out = NULL;
     tls->out_cap = 0;
     if (SSL_write_ex(tls->ssl, data, len, &put) != 1)
-        return judge(tls, RQX_ERR_WRITE, err);
+        return write_failed(tls, err);
     tls->promised = put;
     return 0;
 }
@@ -459,7 +468,7 @@ static int write_gathered(struct rqx__tls_wire *tls, const uint8_t *data, size_t
         size_t put = 0;
 
         if (SSL_write_ex(tls->ssl, data + tls->promised, len - tls->promised, &put) != 1) {
-            rc = judge(tls, RQX_ERR_WRITE, err);
+            rc = write_failed(tls, err);
             break;
         }
         tls->promised += put;
