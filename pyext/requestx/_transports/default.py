@@ -1,0 +1,160 @@
+"""The transports that send over the network: both are the engine of the extension module."""
+
+from .. import _core
+from .._config import DEFAULT_LIMITS, Proxy
+from .._core import URL
+from .._utils import public
+from .base import AsyncBaseTransport, AsyncByteStream, BaseTransport, SyncByteStream
+
+
+class EngineStream(_core.SyncStream, SyncByteStream):
+    """The body of a response, read as it comes."""
+
+    __slots__ = ()
+
+
+class AsyncEngineStream(_core.AsyncStream, AsyncByteStream):
+    """The body of a response, read as it comes."""
+
+    __slots__ = ()
+
+
+def _make_engine(is_async, verify, cert, trust_env, http1, http2, limits, proxy, uds, local_address, retries, options):
+    if isinstance(proxy, (str, URL)):
+        proxy = Proxy(url=proxy)
+    if verify is True and not cert:
+        tls = _default_tls(trust_env)
+    else:
+        from .._tls import make_tls
+
+        tls = make_tls(verify, cert, trust_env)
+    return _core.EngineTransport(
+        is_async=is_async,
+        tls=tls,
+        http1=http1,
+        http2=http2,
+        max_connections=limits.max_connections,
+        max_keepalive_connections=limits.max_keepalive_connections,
+        keepalive_expiry=limits.keepalive_expiry,
+        proxy=proxy,
+        uds=uds,
+        local_address=local_address,
+        retries=retries,
+        socket_options=None if options is None else list(options),
+    )
+
+
+# One for all transports: it holds the trusted certificates, once they were read, and TLS sessions.
+_tls_by_trust = {}
+
+
+def _default_tls(trust_env):
+    tls = _tls_by_trust.get(trust_env)
+    if tls is None:
+        tls = _tls_by_trust.setdefault(trust_env, _core.Tls(trust_env=trust_env))
+    return tls
+
+
+@public
+class HTTPTransport(BaseTransport):
+    """Sends over the network, for `Client`. The parameters are those of `Client`, and for the connection itself:
+
+    `uds`, the path of a Unix socket to connect to; `local_address`, the address to connect from; `retries`, how often
+    connecting is tried again; `socket_options`, as for `socket.setsockopt()`.
+    """
+
+    def __init__(
+        self,
+        verify=True,
+        cert=None,
+        trust_env=True,
+        http1=True,
+        http2=True,
+        limits=DEFAULT_LIMITS,
+        proxy=None,
+        uds=None,
+        local_address=None,
+        retries=0,
+        socket_options=None,
+    ):
+        self._pool = _make_engine(
+            False, verify, cert, trust_env, http1, http2, limits, proxy, uds, local_address, retries, socket_options
+        )
+
+    def handle_request(self, request):
+        """Sends the request and returns the response, whose body is still to be read."""
+        assert isinstance(request.stream, SyncByteStream)
+        if "trace" in request.extensions:
+            from .._trace import traced
+
+            return traced(self._exchange, request)
+        return self._exchange(request)
+
+    def _exchange(self, request):
+        exchange = self._pool.submit(request)
+        if exchange.wants_body:
+            try:
+                for part in request.stream:
+                    if not exchange.write(part):
+                        break
+                exchange.end_body()
+            except BaseException:
+                exchange.cancel()
+                raise
+        return exchange.response()
+
+    def close(self):
+        """Closes all connections."""
+        self._pool.close()
+
+
+@public
+class AsyncHTTPTransport(AsyncBaseTransport):
+    """Sends over the network, for `AsyncClient`. The parameters are those of `HTTPTransport`."""
+
+    def __init__(
+        self,
+        verify=True,
+        cert=None,
+        trust_env=True,
+        http1=True,
+        http2=True,
+        limits=DEFAULT_LIMITS,
+        proxy=None,
+        uds=None,
+        local_address=None,
+        retries=0,
+        socket_options=None,
+    ):
+        self._pool = _make_engine(
+            True, verify, cert, trust_env, http1, http2, limits, proxy, uds, local_address, retries, socket_options
+        )
+
+    async def handle_async_request(self, request):
+        """Sends the request and returns the response, whose body is still to be read."""
+        assert isinstance(request.stream, AsyncByteStream)
+        if "trace" in request.extensions:
+            from .._trace import async_traced
+
+            return await async_traced(self._exchange, request)
+        return await self._exchange(request)
+
+    async def _exchange(self, request):
+        exchange = self._pool.submit(request)
+        try:
+            if exchange.wants_body:
+                async for part in request.stream:
+                    if not await exchange.write(part):
+                        break
+                exchange.end_body()
+            return await exchange.response()
+        except BaseException:
+            exchange.cancel()
+            raise
+
+    async def aclose(self):
+        """Closes all connections."""
+        self._pool.close()
+
+
+_core.register(EngineStream=EngineStream, AsyncEngineStream=AsyncEngineStream)

@@ -1,0 +1,186 @@
+/*
+ * client.c - the types SyncClientBase and AsyncClientBase.
+ */
+#include "client.h"
+
+#include <stddef.h>
+
+static PyObject *call(PyObject *op, int verb, PyObject *const *values, Py_ssize_t nargs, PyObject *kwnames,
+                      PyObject *(*perform)(PyObject *self, const core_args *args))
+{
+    CoreClient *self = (CoreClient *)op;
+    core_args args;
+
+    if (core_args_read(self->state, &args, verb, values, nargs, kwnames) < 0)
+        return NULL;
+    return perform(op, &args);
+}
+
+#define VERB(function, verb)                                                                                           \
+    static PyObject *sync_##function(PyObject *op, PyObject *const *values, Py_ssize_t nargs, PyObject *kwnames)       \
+    {                                                                                                                  \
+        return call(op, verb, values, nargs, kwnames, core_sync_request);                                              \
+    }                                                                                                                  \
+    static PyObject *async_##function(PyObject *op, PyObject *const *values, Py_ssize_t nargs, PyObject *kwnames)      \
+    {                                                                                                                  \
+        return call(op, verb, values, nargs, kwnames, core_async_request);                                             \
+    }
+
+VERB(request, VERB_REQUEST)
+VERB(get, VERB_GET)
+VERB(options, VERB_OPTIONS)
+VERB(head, VERB_HEAD)
+VERB(delete, VERB_DELETE)
+VERB(post, VERB_POST)
+VERB(put, VERB_PUT)
+VERB(patch, VERB_PATCH)
+
+PyObject *core_sync_request(PyObject *self, const core_args *args)
+{
+    return core_args_slow(((CoreClient *)self)->state, self, args);
+}
+
+PyObject *core_async_request(PyObject *self, const core_args *args)
+{
+    return core_args_slow(((CoreClient *)self)->state, self, args);
+}
+
+static PyObject *client_fast_configure(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    (void)op;
+    (void)args;
+    (void)kwargs;
+    Py_RETURN_NONE;
+}
+
+static PyObject *client_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    core_state *state = core_state_of(type);
+    CoreClient *self = state == NULL ? NULL : (CoreClient *)type->tp_alloc(type, 0);
+
+    (void)args;
+    (void)kwargs;
+    if (self == NULL)
+        return NULL;
+    self->state = state;
+    self->follow_redirects = Py_NewRef(Py_False);
+    self->max_redirects = Py_NewRef(Py_None);
+    return (PyObject *)self;
+}
+
+static int client_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    CoreClient *self = (CoreClient *)op;
+
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(self->follow_redirects);
+    Py_VISIT(self->max_redirects);
+    Py_VISIT(self->dict);
+    return 0;
+}
+
+static int client_clear(PyObject *op)
+{
+    CoreClient *self = (CoreClient *)op;
+
+    Py_CLEAR(self->follow_redirects);
+    Py_CLEAR(self->max_redirects);
+    Py_CLEAR(self->dict);
+    return 0;
+}
+
+static void client_dealloc(PyObject *op)
+{
+    PyTypeObject *type = Py_TYPE(op);
+
+    PyObject_GC_UnTrack(op);
+    if (((CoreClient *)op)->weakrefs != NULL)
+        PyObject_ClearWeakRefs(op);
+    client_clear(op);
+    type->tp_free(op);
+    Py_DECREF(type);
+}
+
+#define OPTIONS                                                                                                        \
+    "params=None, headers=None, cookies=None, auth=requestx.USE_CLIENT_DEFAULT, "                                      \
+    "follow_redirects=requestx.USE_CLIENT_DEFAULT, timeout=requestx.USE_CLIENT_DEFAULT, extensions=None"
+#define BODY   "content=None, data=None, files=None, json=None, "
+#define FAST   METH_FASTCALL | METH_KEYWORDS
+#define METHOD(kind, function, parameters, doc)                                                                        \
+    {                                                                                                                  \
+        #function, (PyCFunction)(void (*)(void))kind##_##function, FAST,                                               \
+            #function "($self, " parameters OPTIONS ")\n--\n\n" doc                                                    \
+    }
+#define METHODS(kind)                                                                                                  \
+    METHOD(kind, request, "method, url, *, " BODY, "Send a request and read its response."),                           \
+        METHOD(kind, get, "url, *, ", "Send a GET request."), METHOD(kind, options, "url, *, ", "Send an OPTIONS request."), \
+        METHOD(kind, head, "url, *, ", "Send a HEAD request."),                                                        \
+        METHOD(kind, delete, "url, *, ", "Send a DELETE request."),                                                    \
+        METHOD(kind, post, "url, *, " BODY, "Send a POST request."),                                                   \
+        METHOD(kind, put, "url, *, " BODY, "Send a PUT request."),                                                     \
+        METHOD(kind, patch, "url, *, " BODY, "Send a PATCH request."),
+
+static PyMethodDef sync_methods[] = {METHODS(sync){NULL, NULL, 0, NULL}};
+static PyMethodDef async_methods[] = {METHODS(async){NULL, NULL, 0, NULL}};
+
+static PyMethodDef client_methods[] = {
+    {"_fast_configure", (PyCFunction)(void (*)(void))client_fast_configure, METH_VARARGS | METH_KEYWORDS,
+     "Settings of the client, for the fast path."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef client_members[] = {
+    {"follow_redirects", T_OBJECT_EX, offsetof(CoreClient, follow_redirects), 0, "Whether redirects are followed."},
+    {"max_redirects", T_OBJECT_EX, offsetof(CoreClient, max_redirects), 0, "The most redirects to follow."},
+    {"__dictoffset__", T_PYSSIZET, offsetof(CoreClient, dict), READONLY, NULL},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(CoreClient, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyGetSetDef client_getset[] = {
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot client_slots[] = {
+    {Py_tp_new, client_new},         {Py_tp_dealloc, client_dealloc}, {Py_tp_traverse, client_traverse},
+    {Py_tp_clear, client_clear},     {Py_tp_methods, client_methods}, {Py_tp_members, client_members},
+    {Py_tp_getset, client_getset},   {0, NULL},
+};
+
+static PyType_Slot sync_slots[] = {
+    {Py_tp_doc, (void *)"The request methods of Client."},
+    {Py_tp_methods, sync_methods},
+    {0, NULL},
+};
+
+static PyType_Slot async_slots[] = {
+    {Py_tp_doc, (void *)"The request methods of AsyncClient."},
+    {Py_tp_methods, async_methods},
+    {0, NULL},
+};
+
+#define SPEC(name_, slots_)                                                                                            \
+    {                                                                                                                  \
+        .name = name_, .basicsize = sizeof(CoreClient),                                                                \
+        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, .slots = slots_                        \
+    }
+
+static PyType_Spec client_spec = SPEC("requestx._core.ClientBase", client_slots);
+static PyType_Spec sync_spec = SPEC("requestx._core.SyncClientBase", sync_slots);
+static PyType_Spec async_spec = SPEC("requestx._core.AsyncClientBase", async_slots);
+
+int core_client_init(PyObject *module, core_state *state)
+{
+    state->client_type = core_add_type(module, &client_spec, NULL, 0);
+    if (state->client_type == NULL)
+        return -1;
+    for (int verb = 0; verb < VERB_COUNT; verb++) {
+        if (core_verbs[verb].method != NULL &&
+            (state->verbs[verb] = PyUnicode_InternFromString(core_verbs[verb].method)) == NULL)
+            return -1;
+    }
+    state->sync_client_type = core_add_type(module, &sync_spec, state->client_type, 1);
+    state->async_client_type = core_add_type(module, &async_spec, state->client_type, 1);
+    return state->sync_client_type == NULL || state->async_client_type == NULL ? -1 : 0;
+}

@@ -1,0 +1,63 @@
+/*
+ * client.h - SyncClientBase and AsyncClientBase: the request methods, and the fast path under them.
+ *
+ * A call either satisfies every condition of the fast path and is sent from here, or goes to self._request().  What the
+ * conditions are made of is handed over by _fast_configure(), which the package calls whenever a setting changes.
+ */
+#ifndef RQX_PY_CLIENT_H
+#define RQX_PY_CLIENT_H
+
+#include "core.h"
+
+enum core_arg {
+    ARG_METHOD,
+    ARG_URL,
+    ARG_CONTENT,
+    ARG_DATA,
+    ARG_FILES,
+    ARG_JSON,
+    ARG_PARAMS,
+    ARG_HEADERS,
+    ARG_COOKIES,
+    ARG_AUTH,
+    ARG_FOLLOW_REDIRECTS,
+    ARG_TIMEOUT,
+    ARG_EXTENSIONS,
+    ARG_COUNT
+};
+
+/* The arguments of a request method, borrowed; NULL: not given. */
+typedef struct core_args {
+    PyObject *at[ARG_COUNT];
+    int plain; /* request() itself was called, not get() or the like */
+} core_args;
+
+/* Which request method was called: its name, the HTTP method, and whether it has body arguments. */
+typedef struct core_verb {
+    const char *name;
+    const char *method; /* NULL: the first argument */
+    int has_body;
+} core_verb;
+
+enum { VERB_REQUEST, VERB_GET, VERB_OPTIONS, VERB_HEAD, VERB_DELETE, VERB_POST, VERB_PUT, VERB_PATCH, VERB_COUNT };
+extern const core_verb core_verbs[VERB_COUNT];
+
+/* Reads the arguments of a vectorcall.  0 or -1 with TypeError. */
+int core_args_read(core_state *state, core_args *args, int verb, PyObject *const *values, Py_ssize_t nargs,
+                   PyObject *kwnames);
+/* Calls self.request() or self._request() with |args|: the slow path. */
+PyObject *core_args_slow(core_state *state, PyObject *self, const core_args *args);
+
+typedef struct CoreClient {
+    PyObject_HEAD
+    core_state *state;          /* borrowed from the type */
+    PyObject *follow_redirects; /* plain attributes of the client */
+    PyObject *max_redirects;
+    PyObject *dict;
+    PyObject *weakrefs;
+} CoreClient;
+
+PyObject *core_sync_request(PyObject *self, const core_args *args);
+PyObject *core_async_request(PyObject *self, const core_args *args);
+
+#endif

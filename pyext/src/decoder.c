@@ -1,0 +1,145 @@
+/*
+ * decoder.c - the Python type Decoder: content codings undone by the library, for bodies that the engine did not bring.
+ */
+#include "core.h"
+
+#if defined(__has_include)
+#if __has_include(<requestx/decoder.h>)
+#include <requestx/decoder.h>
+#define CORE_HAVE_DECODER 1
+#endif
+#endif
+
+#ifdef CORE_HAVE_DECODER
+
+typedef struct CoreDecoder {
+    PyObject_HEAD
+    rqx_decoder *native; /* NULL: nothing to undo */
+} CoreDecoder;
+
+static PyObject *decoder_result(CoreDecoder *self, int rc, rqx_slice out)
+{
+    PyObject *type, *error;
+
+    if (rc >= 0)
+        return PyBytes_FromStringAndSize(out.data == NULL ? "" : out.data, (Py_ssize_t)out.len);
+    if (rc == RQX_ERR_NOMEM)
+        return PyErr_NoMemory();
+    type = core_registered(core_state_of(Py_TYPE(self)), CORE_DecodingError);
+    error = type == NULL ? NULL : PyObject_CallFunction(type, "s", rqx_decoder_text(self->native));
+    if (error != NULL)
+        PyErr_SetObject(type, error);
+    Py_XDECREF(error);
+    return NULL;
+}
+
+static PyObject *decoder_decode(PyObject *op, PyObject *data)
+{
+    CoreDecoder *self = (CoreDecoder *)op;
+    rqx_slice out = {"", 0};
+    PyObject *result;
+    Py_buffer view;
+    int rc;
+
+    if (self->native == NULL)
+        return PyBytes_FromObject(data);
+    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0)
+        return NULL;
+    CORE_LOCK(op);
+    rc = rqx_decoder_push(self->native, view.buf, (size_t)view.len, &out);
+    result = decoder_result(self, rc, out);
+    CORE_UNLOCK();
+    PyBuffer_Release(&view);
+    return result;
+}
+
+static PyObject *decoder_flush(PyObject *op, PyObject *unused)
+{
+    CoreDecoder *self = (CoreDecoder *)op;
+    rqx_slice out = {"", 0};
+    PyObject *result;
+    int rc;
+
+    (void)unused;
+    if (self->native == NULL)
+        return PyBytes_FromStringAndSize("", 0);
+    CORE_LOCK(op);
+    rc = rqx_decoder_finish(self->native, &out);
+    result = decoder_result(self, rc, out);
+    CORE_UNLOCK();
+    return result;
+}
+
+static int decoder_init(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"codings", NULL};
+    CoreDecoder *self = (CoreDecoder *)op;
+    rqx_decoder *native = NULL;
+    const char *codings;
+    Py_ssize_t len;
+    int rc;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "s#:Decoder", names, &codings, &len))
+        return -1;
+    rc = rqx_decoder_new(codings, (size_t)len, 0, 0, &native);
+    if (rc < 0) {
+        if (rc == RQX_ERR_NOMEM)
+            PyErr_NoMemory();
+        else
+            PyErr_SetString(PyExc_ValueError, rqx_error_text(rc));
+        return -1;
+    }
+    rqx_decoder_free(self->native);
+    self->native = native;
+    return 0;
+}
+
+static void decoder_dealloc(PyObject *op)
+{
+    PyTypeObject *type = Py_TYPE(op);
+
+    rqx_decoder_free(((CoreDecoder *)op)->native);
+    type->tp_free(op);
+    Py_DECREF(type);
+}
+
+static PyMethodDef decoder_methods[] = {
+    {"decode", decoder_decode, METH_O, "decode($self, data, /)\n--\n\nDecode the next bytes."},
+    {"flush", decoder_flush, METH_NOARGS, "flush($self, /)\n--\n\nWhat is left, after the last bytes."},
+    {NULL, NULL, 0, NULL},
+};
+
+PyDoc_STRVAR(decoder_doc, "Decoder(codings)\n--\n\nUndoes content codings: 'gzip', or a list such as 'gzip, br'.");
+
+static PyType_Slot decoder_slots[] = {
+    {Py_tp_doc, (void *)decoder_doc},
+    {Py_tp_init, decoder_init},
+    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_dealloc, decoder_dealloc},
+    {Py_tp_methods, decoder_methods},
+    {0, NULL},
+};
+
+static PyType_Spec decoder_spec = {
+    .name = "requestx._core.Decoder",
+    .basicsize = sizeof(CoreDecoder),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = decoder_slots,
+};
+
+int core_decoder_init(PyObject *module, core_state *state)
+{
+    state->decoder_type = core_add_type(module, &decoder_spec, NULL, 1);
+    return state->decoder_type == NULL ? -1 : 0;
+}
+
+#else
+
+int core_decoder_init(PyObject *module, core_state *state)
+{
+    (void)module;
+    (void)state;
+    return 0;
+}
+
+#endif

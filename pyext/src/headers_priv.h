@@ -1,0 +1,23 @@
+/*
+ * headers_priv.h - between headers.c (the list) and headers_type.c (the methods).
+ */
+#ifndef RQX_PY_HEADERS_PRIV_H
+#define RQX_PY_HEADERS_PRIV_H
+
+#include "headers.h"
+
+/* Room for |room| more fields. */
+int core_headers_reserve(CoreHeaders *self, Py_ssize_t room);
+void core_headers_changed(CoreHeaders *self);
+void core_headers_remove_at(CoreHeaders *self, Py_ssize_t index);
+/* Removes every field of that lower case name; gives how many. */
+Py_ssize_t core_headers_remove(CoreHeaders *self, const char *lower, Py_ssize_t len);
+void core_headers_wipe(CoreHeaders *self);
+PyObject *core_headers_bytes(PyObject *object, PyObject *encoding, const char *what);
+int core_headers_add_pair(CoreHeaders *self, PyObject *key, PyObject *value, PyObject *encoding);
+int core_headers_add_all(core_state *state, CoreHeaders *self, PyObject *source, PyObject *encoding);
+int core_headers_settle_encoding(CoreHeaders *self);
+PyObject *core_headers_decode(CoreHeaders *self, PyObject *bytes);
+PyObject *core_headers_encode(CoreHeaders *self, PyObject *text);
+
+#endif

@@ -1,0 +1,210 @@
+/*
+ * module.c - requestx._core: creation, state, and the register() function by which Python hands its classes in.
+ */
+#include "core.h"
+
+static int add_names(core_state *state)
+{
+#define CORE_NAMES_MAKE(name)                                                                                          \
+    state->names.name = PyUnicode_InternFromString(#name);                                                             \
+    if (state->names.name == NULL)                                                                                     \
+        return -1;
+    CORE_NAMES(CORE_NAMES_MAKE)
+#undef CORE_NAMES_MAKE
+    return 0;
+}
+
+static const char *const registered_names[] = {
+#define CORE_REGISTERED_TEXT(name) #name,
+    CORE_REGISTERED(CORE_REGISTERED_TEXT)
+#undef CORE_REGISTERED_TEXT
+};
+
+PyObject *core_registered(core_state *state, enum core_registered which)
+{
+    PyObject *object = state->registered[which];
+
+    if (object == NULL)
+        PyErr_Format(PyExc_RuntimeError, "requestx._core: %s is not registered", registered_names[which]);
+    return object;
+}
+
+static PyObject *module_register(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    core_state *state = PyModule_GetState(module);
+    PyObject *key, *value;
+    Py_ssize_t pos = 0;
+
+    if (PyTuple_GET_SIZE(args) != 0) {
+        PyErr_SetString(PyExc_TypeError, "register() takes keyword arguments only");
+        return NULL;
+    }
+    while (kwargs != NULL && PyDict_Next(kwargs, &pos, &key, &value)) {
+        size_t i;
+
+        for (i = 0; i < CORE_REGISTERED_COUNT; i++) {
+            if (PyUnicode_CompareWithASCIIString(key, registered_names[i]) == 0)
+                break;
+        }
+        if (i == CORE_REGISTERED_COUNT) {
+            PyErr_Format(PyExc_TypeError, "register() does not know %R", key);
+            return NULL;
+        }
+        Py_INCREF(value);
+        Py_XSETREF(state->registered[i], value);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *module_versions(PyObject *module, PyObject *unused)
+{
+    const rqx_version_info *info = rqx_version();
+
+    (void)module;
+    (void)unused;
+    return Py_BuildValue("{s:s,s:s,s:s,s:s,s:s}", "requestx", info->version, "nghttp2", info->nghttp2, "openssl",
+                         info->openssl, "cares", info->cares, "codings", info->codings);
+}
+
+PyTypeObject *core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *base, int public_name)
+{
+    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, (PyObject *)base);
+
+    if (type == NULL)
+        return NULL;
+    if (public_name && PyModule_AddType(module, type) < 0) {
+        Py_DECREF(type);
+        return NULL;
+    }
+    return type;
+}
+
+static int module_exec(PyObject *module)
+{
+    core_state *state = PyModule_GetState(module);
+    PyObject *abc;
+
+    state->module = module;
+    if (add_names(state) < 0)
+        return -1;
+    abc = PyImport_ImportModule("_collections_abc");
+    if (abc == NULL)
+        return -1;
+    state->mapping = PyObject_GetAttrString(abc, "Mapping");
+    Py_DECREF(abc);
+    if (state->mapping == NULL)
+        return -1;
+    if (core_headers_init(module, state) < 0 || core_url_init(module, state) < 0 ||
+        core_decoder_init(module, state) < 0 || core_request_init(module, state) < 0 ||
+        core_response_init(module, state) < 0 || core_client_init(module, state) < 0)
+        return -1;
+    return 0;
+}
+
+/* Every object of the state, as pointers to PyObject *: for traverse and clear. */
+static int state_each(core_state *state, int (*each)(PyObject **slot, void *arg), void *arg)
+{
+    PyObject **slots[] = {
+        (PyObject **)&state->headers_type,     (PyObject **)&state->url_type,        (PyObject **)&state->request_type,
+        (PyObject **)&state->response_type,    (PyObject **)&state->decoder_type,    (PyObject **)&state->tls_type,
+        (PyObject **)&state->transport_type,   (PyObject **)&state->driver_type,     (PyObject **)&state->exchange_type,
+        (PyObject **)&state->call_type,        (PyObject **)&state->stream_op_type,  (PyObject **)&state->stream_type,
+        (PyObject **)&state->async_stream_type, (PyObject **)&state->client_type,
+        (PyObject **)&state->sync_client_type, (PyObject **)&state->async_client_type,
+        (PyObject **)&state->timings_type,     &state->mapping,                      &state->json_encode,
+        &state->json_loads,                    &state->logger,                       &state->get_loop,
+        &state->cancelled,                     &state->timedelta,
+    };
+    size_t i;
+    int rc;
+
+    for (i = 0; i < sizeof(slots) / sizeof(slots[0]); i++) {
+        if ((rc = each(slots[i], arg)) != 0)
+            return rc;
+    }
+    for (i = 0; i < CORE_REGISTERED_COUNT; i++) {
+        if ((rc = each(&state->registered[i], arg)) != 0)
+            return rc;
+    }
+    return 0;
+}
+
+struct visit_arg {
+    visitproc visit;
+    void *arg;
+};
+
+static int visit_slot(PyObject **slot, void *arg)
+{
+    struct visit_arg *visit = arg;
+
+    return *slot == NULL ? 0 : visit->visit(*slot, visit->arg);
+}
+
+static int clear_slot(PyObject **slot, void *arg)
+{
+    (void)arg;
+    Py_CLEAR(*slot);
+    return 0;
+}
+
+static int module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    struct visit_arg pair = {visit, arg};
+
+    return state_each(PyModule_GetState(module), visit_slot, &pair);
+}
+
+static int module_clear(PyObject *module)
+{
+    core_state *state = PyModule_GetState(module);
+
+    state_each(state, clear_slot, NULL);
+    for (size_t i = 0; i < sizeof(state->methods) / sizeof(state->methods[0]); i++)
+        Py_CLEAR(state->methods[i]);
+    for (size_t i = 0; i < sizeof(state->verbs) / sizeof(state->verbs[0]); i++)
+        Py_CLEAR(state->verbs[i]);
+#define CORE_NAMES_CLEAR(name) Py_CLEAR(state->names.name);
+    CORE_NAMES(CORE_NAMES_CLEAR)
+#undef CORE_NAMES_CLEAR
+    return 0;
+}
+
+static void module_free(void *module)
+{
+    module_clear(module);
+}
+
+static PyMethodDef module_methods[] = {
+    {"register", (PyCFunction)(void (*)(void))module_register, METH_VARARGS | METH_KEYWORDS,
+     "register(**names)\n--\n\nHand classes and functions of the package to the extension."},
+    {"versions", module_versions, METH_NOARGS, "versions()\n--\n\nVersions of the library and of what it runs on."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, (void *)module_exec},
+#if PY_VERSION_HEX >= 0x030C0000
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+    {0, NULL},
+};
+
+struct PyModuleDef core_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "requestx._core",
+    .m_doc = "The compiled part of requestx.",
+    .m_size = sizeof(core_state),
+    .m_methods = module_methods,
+    .m_slots = module_slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+    .m_free = module_free,
+};
+
+PyMODINIT_FUNC PyInit__core(void);
+
+PyMODINIT_FUNC PyInit__core(void)
+{
+    return PyModuleDef_Init(&core_module);
+}

@@ -1,0 +1,511 @@
+/*
+ * request.c - RequestBase: construction as httpx does it, and lazily made parts.
+ */
+#include "headers.h"
+#include "models.h"
+#include "url.h"
+
+#include <stddef.h>
+#include <string.h>
+
+PyObject *core_json_encode(core_state *state, PyObject *object)
+{
+    PyObject *text, *bytes;
+
+    if (state->json_encode == NULL) {
+        PyObject *json = PyImport_ImportModule("json"), *type, *encoder = NULL, *none = PyTuple_New(0), *kwargs;
+
+        type = json == NULL ? NULL : PyObject_GetAttrString(json, "JSONEncoder");
+        kwargs = Py_BuildValue("{s:O,s:O,s:(ss)}", "ensure_ascii", Py_False, "allow_nan", Py_False, "separators", ",",
+                               ":");
+        if (type != NULL && none != NULL && kwargs != NULL)
+            encoder = PyObject_Call(type, none, kwargs);
+        if (encoder != NULL)
+            state->json_encode = PyObject_GetAttr(encoder, state->names.encode);
+        Py_XDECREF(json);
+        Py_XDECREF(type);
+        Py_XDECREF(none);
+        Py_XDECREF(kwargs);
+        Py_XDECREF(encoder);
+        if (state->json_encode == NULL)
+            return NULL;
+    }
+    text = PyObject_CallOneArg(state->json_encode, object);
+    if (text == NULL)
+        return NULL;
+    bytes = PyUnicode_AsUTF8String(text);
+    Py_DECREF(text);
+    return bytes;
+}
+
+PyObject *core_byte_stream(core_state *state, PyObject *content)
+{
+    PyObject *type = core_registered(state, CORE_ByteStream);
+
+    return type == NULL ? NULL : PyObject_CallOneArg(type, content);
+}
+
+static const char *const method_names[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE"};
+
+PyObject *core_method_text(core_state *state, rqx_slice method)
+{
+    for (size_t i = 0; i < sizeof method_names / sizeof method_names[0]; i++) {
+        if (strlen(method_names[i]) != method.len || memcmp(method_names[i], method.data, method.len) != 0)
+            continue;
+        if (state->methods[i] == NULL)
+            state->methods[i] = PyUnicode_InternFromString(method_names[i]);
+        return Py_XNewRef(state->methods[i]);
+    }
+    return PyUnicode_DecodeLatin1(method.data, (Py_ssize_t)method.len, "strict");
+}
+
+int core_headers_defaults(core_state *state, PyObject *headers, PyObject *defaults)
+{
+    CoreHeaders *list = (CoreHeaders *)headers;
+    CoreHeaders *more = core_headers_from(state, defaults);
+    int rc = 0;
+
+    if (more == NULL)
+        return -1;
+    for (Py_ssize_t i = 0; rc == 0 && i < more->count; i++) {
+        core_field *field = &more->fields[i];
+        const char *key = PyBytes_AS_STRING(field->key);
+
+        if (strcmp(key, "transfer-encoding") == 0 && core_headers_has(list, "content-length", 14))
+            continue;
+        if (!core_headers_has(list, key, PyBytes_GET_SIZE(field->key)))
+            rc = core_headers_append(list, field->raw, field->value);
+    }
+    Py_DECREF(more);
+    return rc;
+}
+
+static int append_length(CoreHeaders *headers, Py_ssize_t length)
+{
+    char text[32];
+    int len = snprintf(text, sizeof text, "%zd", length);
+
+    return core_headers_append_text(headers, "Content-Length", text, len);
+}
+
+static int has_length(CoreHeaders *headers)
+{
+    return core_headers_has(headers, "content-length", 14) || core_headers_has(headers, "transfer-encoding", 17);
+}
+
+static int is_method(PyObject *method, const char *name)
+{
+    return PyUnicode_Check(method) && PyUnicode_CompareWithASCIIString(method, name) == 0;
+}
+
+/* Puts Host first, and Content-Length: 0 where a body is expected and there is none. */
+static int add_auto_headers(core_state *state, CoreRequest *self)
+{
+    CoreHeaders *old = (CoreHeaders *)self->headers, *headers;
+    rqx_url *url = core_url_native(self->url);
+    rqx_slice authority;
+    int rc = 0;
+
+    if (url == NULL || (headers = core_headers_new(state)) == NULL)
+        return -1;
+    authority = rqx_url_authority(url);
+    if (!core_headers_has(old, "host", 4) && rqx_url_host(url).len > 0)
+        rc = core_headers_append_text(headers, "Host", authority.data, (Py_ssize_t)authority.len);
+    if (rc == 0 && !has_length(old) &&
+        (is_method(self->method, "POST") || is_method(self->method, "PUT") || is_method(self->method, "PATCH")))
+        rc = append_length(headers, 0);
+    for (Py_ssize_t i = 0; rc == 0 && i < old->count; i++)
+        rc = core_headers_append(headers, old->fields[i].raw, old->fields[i].value);
+    if (rc < 0) {
+        Py_DECREF(headers);
+        return -1;
+    }
+    Py_SETREF(self->headers, (PyObject *)headers);
+    return 0;
+}
+
+static int add_default(CoreHeaders *headers, const char *lower, const char *name, const char *value)
+{
+    if (core_headers_has(headers, lower, (Py_ssize_t)strlen(lower)))
+        return 0;
+    return core_headers_append_text(headers, name, value, (Py_ssize_t)strlen(value));
+}
+
+/* Takes |bytes| (stolen) as the whole body. */
+static int set_bytes_body(core_state *state, CoreRequest *self, PyObject *bytes, const char *content_type)
+{
+    CoreHeaders *headers = (CoreHeaders *)self->headers;
+
+    if (bytes == NULL)
+        return -1;
+    Py_XSETREF(self->content, bytes);
+    if ((PyBytes_GET_SIZE(bytes) > 0 || content_type != NULL) && !core_headers_has(headers, "content-length", 14) &&
+        append_length(headers, PyBytes_GET_SIZE(bytes)) < 0)
+        return -1;
+    if (content_type != NULL && add_default(headers, "content-type", "Content-Type", content_type) < 0)
+        return -1;
+    return add_auto_headers(state, self);
+}
+
+static int is_empty(PyObject *object)
+{
+    return object == Py_None || (PyDict_CheckExact(object) && PyDict_GET_SIZE(object) == 0);
+}
+
+/* The boundary that a multipart Content-Type of the caller asks for; None if there is none. */
+static PyObject *given_boundary(core_state *state, CoreRequest *self)
+{
+    core_field *field = core_headers_find((CoreHeaders *)self->headers, "content-type", 12);
+    PyObject *function = core_registered(state, CORE_get_multipart_boundary_from_content_type);
+
+    if (function == NULL)
+        return NULL;
+    if (field == NULL)
+        return Py_NewRef(Py_None);
+    return PyObject_CallOneArg(function, field->value);
+}
+
+/* Any other body: encode_request() of the package. */
+static int encode_body(core_state *state, CoreRequest *self, PyObject *content, PyObject *data, PyObject *files,
+                       PyObject *json)
+{
+    PyObject *function = core_registered(state, CORE_encode_request), *none = NULL, *kwargs = NULL, *pair = NULL;
+    PyObject *boundary, *type = core_registered(state, CORE_ByteStream);
+    int rc = -1, is_bytes;
+
+    boundary = function == NULL || type == NULL ? NULL : given_boundary(state, self);
+    if (boundary == NULL)
+        return -1;
+    none = PyTuple_New(0);
+    kwargs = Py_BuildValue("{s:O,s:O,s:O,s:O,s:N}", "content", content, "data", data, "files", files, "json", json,
+                           "boundary", boundary);
+    pair = none == NULL || kwargs == NULL ? NULL : PyObject_Call(function, none, kwargs);
+    if (pair == NULL)
+        goto done;
+    if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
+        PyErr_SetString(PyExc_TypeError, "encode_request() must give headers and a stream");
+        goto done;
+    }
+    Py_XSETREF(self->stream, Py_NewRef(PyTuple_GET_ITEM(pair, 1)));
+    if (core_headers_defaults(state, self->headers, PyTuple_GET_ITEM(pair, 0)) < 0 ||
+        add_auto_headers(state, self) < 0)
+        goto done;
+    is_bytes = PyObject_IsInstance(self->stream, type);
+    if (is_bytes > 0) {
+        PyObject *empty = PyBytes_FromStringAndSize("", 0);
+
+        Py_XSETREF(self->content, empty == NULL ? NULL : PyObject_CallMethod(empty, "join", "O", self->stream));
+        Py_XDECREF(empty);
+        is_bytes = self->content == NULL ? -1 : 1;
+    }
+    rc = is_bytes < 0 ? -1 : 0;
+
+done:
+    Py_XDECREF(none);
+    Py_XDECREF(kwargs);
+    Py_XDECREF(pair);
+    return rc;
+}
+
+static int set_body(core_state *state, CoreRequest *self, PyObject *content, PyObject *data, PyObject *files,
+                    PyObject *json)
+{
+    if (is_empty(data) && is_empty(files)) {
+        if (content == Py_None && json == Py_None)
+            return set_bytes_body(state, self, PyBytes_FromStringAndSize("", 0), NULL);
+        if (PyBytes_CheckExact(content))
+            return set_bytes_body(state, self, Py_NewRef(content), NULL);
+        if (PyUnicode_CheckExact(content))
+            return set_bytes_body(state, self, PyUnicode_AsUTF8String(content), NULL);
+        if (content == Py_None)
+            return set_bytes_body(state, self, core_json_encode(state, json), "application/json");
+    }
+    return encode_body(state, self, content, data, files, json);
+}
+
+static PyObject *upper_method(core_state *state, PyObject *method)
+{
+    if (PyUnicode_CheckExact(method) && PyUnicode_IS_ASCII(method)) {
+        const Py_UCS1 *text = PyUnicode_1BYTE_DATA(method);
+        Py_ssize_t len = PyUnicode_GET_LENGTH(method), i = 0;
+
+        while (i < len && !(text[i] >= 'a' && text[i] <= 'z'))
+            i++;
+        if (i == len)
+            return Py_NewRef(method);
+    }
+    return PyObject_CallMethodNoArgs(method, state->names.upper);
+}
+
+static PyObject *url_with_params(core_state *state, PyObject *url, PyObject *params)
+{
+    PyObject *args, *kwargs, *result = NULL;
+
+    if (params == Py_None)
+        return core_url_from(state, url);
+    args = PyTuple_Pack(1, url);
+    kwargs = Py_BuildValue("{s:O}", "params", params);
+    if (args != NULL && kwargs != NULL)
+        result = PyObject_Call((PyObject *)state->url_type, args, kwargs);
+    Py_XDECREF(args);
+    Py_XDECREF(kwargs);
+    return result;
+}
+
+static int apply_cookies(core_state *state, CoreRequest *self, PyObject *cookies)
+{
+    PyObject *type, *jar, *result = NULL;
+    int truth = cookies == Py_None ? 0 : PyObject_IsTrue(cookies);
+
+    if (truth <= 0)
+        return truth;
+    type = core_registered(state, CORE_Cookies);
+    jar = type == NULL ? NULL : PyObject_CallOneArg(type, cookies);
+    if (jar != NULL)
+        result = PyObject_CallMethodOneArg(jar, state->names.set_cookie_header, (PyObject *)self);
+    Py_XDECREF(jar);
+    Py_XDECREF(result);
+    return result == NULL ? -1 : 0;
+}
+
+static PyObject *copied_dict(PyObject *source)
+{
+    if (source == Py_None)
+        return PyDict_New();
+    if (PyDict_CheckExact(source))
+        return PyDict_Copy(source);
+    return PyObject_CallOneArg((PyObject *)&PyDict_Type, source);
+}
+
+static int request_init(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"method", "url",  "params", "headers", "cookies", "content",
+                            "data",   "files", "json",  "stream",  "extensions", NULL};
+    PyObject *method, *url, *params = Py_None, *headers = Py_None, *cookies = Py_None, *content = Py_None;
+    PyObject *data = Py_None, *files = Py_None, *json = Py_None, *stream = Py_None, *extensions = Py_None;
+    CoreRequest *self = (CoreRequest *)op;
+    core_state *state = core_state_of(Py_TYPE(op));
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|$OOOOOOOOO:Request", names, &method, &url, &params, &headers,
+                                     &cookies, &content, &data, &files, &json, &stream, &extensions))
+        return -1;
+    Py_XSETREF(self->method, upper_method(state, method));
+    if (self->method == NULL)
+        return -1;
+    Py_XSETREF(self->url, url_with_params(state, url, params));
+    if (self->url == NULL)
+        return -1;
+    Py_XSETREF(self->headers, (PyObject *)core_headers_from(state, headers));
+    if (self->headers == NULL)
+        return -1;
+    Py_XSETREF(self->extensions, extensions == Py_None ? NULL : copied_dict(extensions));
+    if (extensions != Py_None && self->extensions == NULL)
+        return -1;
+    Py_CLEAR(self->stream);
+    Py_CLEAR(self->content);
+    if (apply_cookies(state, self, cookies) < 0)
+        return -1;
+    if (stream == Py_None)
+        return set_body(state, self, content, data, files, json);
+    self->stream = Py_NewRef(stream);
+    return 0;
+}
+
+PyObject *core_request_make(core_state *state, PyObject *method, PyObject *url, PyObject *headers, PyObject *content)
+{
+    PyTypeObject *type = (PyTypeObject *)core_registered(state, CORE_Request);
+    CoreRequest *self;
+
+    if (type == NULL)
+        return NULL;
+    self = (CoreRequest *)type->tp_alloc(type, 0);
+    if (self == NULL)
+        return NULL;
+    self->method = Py_NewRef(method);
+    self->url = Py_NewRef(url);
+    self->headers = Py_NewRef(headers);
+    self->content = content != NULL ? Py_NewRef(content) : PyBytes_FromStringAndSize("", 0);
+    if (self->content == NULL)
+        Py_CLEAR(self);
+    return (PyObject *)self;
+}
+
+/* Headers of |native|, with the Host that the library derives of the URL. */
+static CoreHeaders *headers_of(core_state *state, rqx_request *native)
+{
+    CoreHeaders *given = core_headers_from_native(state, rqx_request_headers(native)), *all;
+    rqx_slice authority = rqx_url_authority(rqx_request_url(native));
+
+    if (given == NULL || core_headers_has(given, "host", 4))
+        return given;
+    all = core_headers_new(state);
+    if (all != NULL && core_headers_append_text(all, "Host", authority.data, (Py_ssize_t)authority.len) < 0)
+        Py_CLEAR(all);
+    for (Py_ssize_t i = 0; all != NULL && i < given->count; i++) {
+        if (core_headers_append(all, given->fields[i].raw, given->fields[i].value) < 0)
+            Py_CLEAR(all);
+    }
+    Py_DECREF(given);
+    return all;
+}
+
+PyObject *core_request_of(core_state *state, rqx_request *native, PyObject *content)
+{
+    PyObject *method = core_method_text(state, rqx_request_method(native));
+    PyObject *url = method == NULL ? NULL : core_url_wrap(state, rqx_request_url(native));
+    PyObject *headers = url == NULL ? NULL : (PyObject *)headers_of(state, native), *request = NULL;
+
+    if (headers != NULL)
+        request = core_request_make(state, method, url, headers, content);
+    Py_XDECREF(method);
+    Py_XDECREF(url);
+    Py_XDECREF(headers);
+    return request;
+}
+
+static PyObject *get_extensions(PyObject *op, void *closure)
+{
+    CoreRequest *self = (CoreRequest *)op;
+
+    (void)closure;
+    if (self->extensions == NULL)
+        self->extensions = PyDict_New();
+    return Py_XNewRef(self->extensions);
+}
+
+static PyObject *get_stream(PyObject *op, void *closure)
+{
+    CoreRequest *self = (CoreRequest *)op;
+
+    (void)closure;
+    if (self->stream == NULL && self->content == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "stream");
+        return NULL;
+    }
+    if (self->stream == NULL)
+        self->stream = core_byte_stream(core_state_of(Py_TYPE(op)), self->content);
+    return Py_XNewRef(self->stream);
+}
+
+static PyObject *get_content(PyObject *op, void *closure)
+{
+    CoreRequest *self = (CoreRequest *)op;
+    PyObject *type;
+
+    (void)closure;
+    if (self->content != NULL)
+        return Py_NewRef(self->content);
+    type = core_registered(core_state_of(Py_TYPE(op)), CORE_RequestNotRead);
+    if (type != NULL) {
+        PyObject *error = PyObject_CallNoArgs(type);
+
+        if (error != NULL)
+            PyErr_SetObject(type, error);
+        Py_XDECREF(error);
+    }
+    return NULL;
+}
+
+static PyObject *get_raw_content(PyObject *op, void *closure)
+{
+    CoreRequest *self = (CoreRequest *)op;
+
+    (void)closure;
+    if (self->content == NULL)
+        PyErr_SetString(PyExc_AttributeError, "_content");
+    return Py_XNewRef(self->content);
+}
+
+/* |closure| is the offset of the field. */
+static int set_field(PyObject *op, PyObject *value, void *closure)
+{
+    PyObject **field = (PyObject **)((char *)op + (size_t)closure);
+
+    Py_XSETREF(*field, Py_XNewRef(value));
+    return 0;
+}
+
+static int request_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    CoreRequest *self = (CoreRequest *)op;
+
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(self->method);
+    Py_VISIT(self->url);
+    Py_VISIT(self->headers);
+    Py_VISIT(self->extensions);
+    Py_VISIT(self->stream);
+    Py_VISIT(self->content);
+    Py_VISIT(self->dict);
+    return 0;
+}
+
+static int request_clear(PyObject *op)
+{
+    CoreRequest *self = (CoreRequest *)op;
+
+    Py_CLEAR(self->method);
+    Py_CLEAR(self->url);
+    Py_CLEAR(self->headers);
+    Py_CLEAR(self->extensions);
+    Py_CLEAR(self->stream);
+    Py_CLEAR(self->content);
+    Py_CLEAR(self->dict);
+    return 0;
+}
+
+static void request_dealloc(PyObject *op)
+{
+    PyTypeObject *type = Py_TYPE(op);
+
+    PyObject_GC_UnTrack(op);
+    if (((CoreRequest *)op)->weakrefs != NULL)
+        PyObject_ClearWeakRefs(op);
+    request_clear(op);
+    type->tp_free(op);
+    Py_DECREF(type);
+}
+
+static PyMemberDef request_members[] = {
+    {"method", T_OBJECT_EX, offsetof(CoreRequest, method), 0, "Method, in upper case."},
+    {"url", T_OBJECT_EX, offsetof(CoreRequest, url), 0, "URL."},
+    {"headers", T_OBJECT_EX, offsetof(CoreRequest, headers), 0, "Headers."},
+    {"__dictoffset__", T_PYSSIZET, offsetof(CoreRequest, dict), READONLY, NULL},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(CoreRequest, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyGetSetDef request_getset[] = {
+    {"extensions", get_extensions, set_field, "Extensions of the transport API.",
+     (void *)offsetof(CoreRequest, extensions)},
+    {"stream", get_stream, set_field, "Stream of the body.", (void *)offsetof(CoreRequest, stream)},
+    {"content", get_content, NULL, "The body, once it was read.", NULL},
+    {"_content", get_raw_content, set_field, NULL, (void *)offsetof(CoreRequest, content)},
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot request_slots[] = {
+    {Py_tp_doc, (void *)"The fields of a Request."},
+    {Py_tp_init, request_init},
+    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_dealloc, request_dealloc},
+    {Py_tp_traverse, request_traverse},
+    {Py_tp_clear, request_clear},
+    {Py_tp_members, request_members},
+    {Py_tp_getset, request_getset},
+    {0, NULL},
+};
+
+static PyType_Spec request_spec = {
+    .name = "requestx._core.RequestBase",
+    .basicsize = sizeof(CoreRequest),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .slots = request_slots,
+};
+
+int core_request_init(PyObject *module, core_state *state)
+{
+    state->request_type = core_add_type(module, &request_spec, NULL, 1);
+    return state->request_type == NULL ? -1 : 0;
+}

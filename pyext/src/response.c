@@ -1,0 +1,957 @@
+/*
+ * response.c - ResponseBase: construction, and what is made of an rqx_response only when it is asked for.
+ */
+#include "headers.h"
+#include "models.h"
+#include "url.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static PyObject *raise_registered(core_state *state, enum core_registered which)
+{
+    PyObject *type = core_registered(state, which), *error;
+
+    if (type == NULL)
+        return NULL;
+    error = PyObject_CallNoArgs(type);
+    if (error != NULL)
+        PyErr_SetObject(type, error);
+    Py_XDECREF(error);
+    return NULL;
+}
+
+/* --- parts made of |native| --- */
+
+static PyObject *headers_of(core_state *state, CoreResponse *self)
+{
+    if (self->headers == NULL) {
+        self->headers = self->native == NULL
+                            ? (PyObject *)core_headers_new(state)
+                            : (PyObject *)core_headers_from_native(state, rqx_response_headers(self->native));
+    }
+    return self->headers;
+}
+
+/* The first value of a lower case field name; NULL data: there is none. */
+static rqx_slice field_value(CoreResponse *self, const char *name, size_t len)
+{
+    core_field *field;
+
+    if (self->headers == NULL)
+        return self->native == NULL ? (rqx_slice){NULL, 0}
+                                    : rqx_headers_get(rqx_response_headers(self->native), name, len);
+    field = core_headers_find((CoreHeaders *)self->headers, name, (Py_ssize_t)len);
+    if (field == NULL)
+        return (rqx_slice){NULL, 0};
+    return (rqx_slice){PyBytes_AS_STRING(field->value), (size_t)PyBytes_GET_SIZE(field->value)};
+}
+
+static void raise_decoding(core_state *state, CoreResponse *self)
+{
+    const rqx_error *failure = rqx_response_error(self->native);
+    PyObject *type = core_registered(state, CORE_DecodingError), *error;
+
+    if (type == NULL)
+        return;
+    error = PyObject_CallFunction(type, "s", failure->text != NULL && failure->code != 0
+                                                 ? failure->text
+                                                 : "the response body's content coding is malformed");
+    if (error != NULL)
+        PyErr_SetObject(type, error);
+    Py_XDECREF(error);
+}
+
+/* Takes the decoded body out of |native|. */
+static PyObject *content_of(core_state *state, CoreResponse *self)
+{
+    rqx_slice body;
+    int rc;
+
+    if (self->content != NULL || !self->complete)
+        return self->content;
+    rc = rqx_response_body(self->native, &body);
+    if (rc == RQX_ERR_NOMEM) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    if (rc < 0) {
+        raise_decoding(state, self);
+        return NULL;
+    }
+    self->content = PyBytes_FromStringAndSize(body.data, (Py_ssize_t)body.len);
+    return self->content;
+}
+
+static PyObject *request_of(core_state *state, CoreResponse *self)
+{
+    if (self->request == NULL && self->native != NULL)
+        self->request = core_request_of(state, rqx_response_request(self->native), self->request_content);
+    return self->request;
+}
+
+static const char *version_text(rqx_http_version version)
+{
+    return version == RQX_HTTP_2 ? "HTTP/2" : version == RQX_HTTP_1_0 ? "HTTP/1.0" : "HTTP/1.1";
+}
+
+static int put(PyObject *dict, PyObject *key, PyObject *value)
+{
+    int rc = value == NULL ? -1 : PyDict_SetItem(dict, key, value);
+
+    Py_XDECREF(value);
+    return rc;
+}
+
+static PyObject *network_stream(CoreResponse *self)
+{
+    PyObject *module = PyImport_ImportModule("requestx._network"), *stream;
+    rqx_slice peer, local;
+
+    if (module == NULL)
+        return NULL;
+    rqx_response_addresses(self->native, &peer, &local);
+    stream = PyObject_CallMethod(module, "NetworkStream", "ss", peer.data == NULL ? "" : peer.data,
+                                 local.data == NULL ? "" : local.data);
+    Py_DECREF(module);
+    return stream;
+}
+
+static PyObject *make_extensions(core_state *state, CoreResponse *self)
+{
+    PyObject *dict = PyDict_New();
+    rqx_http_version version;
+    rqx_slice reason;
+    int rc;
+
+    if (dict == NULL || self->native == NULL)
+        return dict;
+    version = rqx_response_version(self->native);
+    rc = put(dict, state->names.http_version, PyBytes_FromString(version_text(version)));
+    if (rc == 0 && version == RQX_HTTP_2) {
+        rc = put(dict, state->names.stream_id, PyLong_FromLong(rqx_response_stream_id(self->native)));
+    } else if (rc == 0) {
+        reason = rqx_response_reason(self->native);
+        rc = put(dict, state->names.reason_phrase,
+                 PyBytes_FromStringAndSize(reason.data == NULL ? "" : reason.data, (Py_ssize_t)reason.len));
+    }
+    if (rc == 0)
+        rc = put(dict, state->names.network_stream, network_stream(self));
+    if (rc < 0)
+        Py_CLEAR(dict);
+    return dict;
+}
+
+static PyObject *extensions_of(core_state *state, CoreResponse *self)
+{
+    if (self->extensions == NULL)
+        self->extensions = make_extensions(state, self);
+    return self->extensions;
+}
+
+static PyObject *timedelta_of(core_state *state, int64_t microseconds)
+{
+    if (state->timedelta == NULL) {
+        PyObject *datetime = PyImport_ImportModule("datetime");
+
+        if (datetime == NULL)
+            return NULL;
+        state->timedelta = PyObject_GetAttrString(datetime, "timedelta");
+        Py_DECREF(datetime);
+        if (state->timedelta == NULL)
+            return NULL;
+    }
+    return PyObject_CallFunction(state->timedelta, "iiL", 0, 0, (long long)microseconds);
+}
+
+/* --- attributes --- */
+
+static PyObject *get_status_code(PyObject *op, void *closure)
+{
+    CoreResponse *self = (CoreResponse *)op;
+
+    (void)closure;
+    return self->status_code != NULL ? Py_NewRef(self->status_code) : PyLong_FromLong(self->status);
+}
+
+static int set_status_code(PyObject *op, PyObject *value, void *closure)
+{
+    CoreResponse *self = (CoreResponse *)op;
+    long status;
+
+    (void)closure;
+    if (value == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "status_code cannot be deleted");
+        return -1;
+    }
+    status = PyLong_AsLong(value);
+    if (status == -1 && PyErr_Occurred())
+        return -1;
+    self->status = status < 0 || status > 99999 ? 0 : (int)status;
+    Py_XSETREF(self->status_code, Py_NewRef(value));
+    return 0;
+}
+
+static PyObject *get_headers(PyObject *op, void *closure)
+{
+    (void)closure;
+    return Py_XNewRef(headers_of(core_state_of(Py_TYPE(op)), (CoreResponse *)op));
+}
+
+static PyObject *get_request(PyObject *op, void *closure)
+{
+    PyObject *request = request_of(core_state_of(Py_TYPE(op)), (CoreResponse *)op);
+
+    (void)closure;
+    if (request == NULL || request == Py_None) {
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_RuntimeError, "The request instance has not been set on this response.");
+        return NULL;
+    }
+    return Py_NewRef(request);
+}
+
+static PyObject *get_request_or_none(PyObject *op, void *closure)
+{
+    PyObject *request = request_of(core_state_of(Py_TYPE(op)), (CoreResponse *)op);
+
+    (void)closure;
+    if (request == NULL && PyErr_Occurred())
+        return NULL;
+    return Py_NewRef(request == NULL ? Py_None : request);
+}
+
+static PyObject *get_url(PyObject *op, void *closure)
+{
+    PyObject *request = get_request(op, closure), *url;
+    core_state *state = core_state_of(Py_TYPE(op));
+
+    if (request == NULL)
+        return NULL;
+    url = PyObject_GetAttr(request, state->names.url);
+    Py_DECREF(request);
+    return url;
+}
+
+static PyObject *get_extensions(PyObject *op, void *closure)
+{
+    (void)closure;
+    return Py_XNewRef(extensions_of(core_state_of(Py_TYPE(op)), (CoreResponse *)op));
+}
+
+static PyObject *get_history(PyObject *op, void *closure)
+{
+    CoreResponse *self = (CoreResponse *)op;
+
+    (void)closure;
+    if (self->history == NULL)
+        self->history = PyList_New(0);
+    return Py_XNewRef(self->history);
+}
+
+static PyObject *get_stream(PyObject *op, void *closure)
+{
+    CoreResponse *self = (CoreResponse *)op;
+    core_state *state = core_state_of(Py_TYPE(op));
+    PyObject *content;
+
+    (void)closure;
+    if (self->stream == NULL) {
+        content = content_of(state, self);
+        if (content == NULL) {
+            if (!PyErr_Occurred())
+                PyErr_SetString(PyExc_AttributeError, "stream");
+            return NULL;
+        }
+        self->stream = core_byte_stream(state, content);
+    }
+    return Py_XNewRef(self->stream);
+}
+
+static PyObject *get_content(PyObject *op, void *closure)
+{
+    core_state *state = core_state_of(Py_TYPE(op));
+    PyObject *content = content_of(state, (CoreResponse *)op);
+
+    (void)closure;
+    if (content == NULL && !PyErr_Occurred())
+        return raise_registered(state, CORE_ResponseNotRead);
+    return Py_XNewRef(content);
+}
+
+static PyObject *get_raw_content(PyObject *op, void *closure)
+{
+    PyObject *content = content_of(core_state_of(Py_TYPE(op)), (CoreResponse *)op);
+
+    (void)closure;
+    if (content == NULL && !PyErr_Occurred())
+        PyErr_SetString(PyExc_AttributeError, "_content");
+    return Py_XNewRef(content);
+}
+
+static int lower_equals(const char *text, size_t len, const char *lower)
+{
+    size_t i;
+
+    for (i = 0; i < len && lower[i] != '\0'; i++) {
+        char c = text[i];
+
+        if ((c >= 'A' && c <= 'Z' ? c | 0x20 : c) != lower[i])
+            return 0;
+    }
+    return i == len && lower[i] == '\0';
+}
+
+/* Whether the body is UTF-8 beyond doubt: no charset, or that one, and nothing else was asked for. */
+static int is_plain_utf8(CoreResponse *self)
+{
+    rqx_slice type = field_value(self, "content-type", 12), charset;
+    const char *end, *at;
+
+    if (self->default_encoding != NULL &&
+        !(PyUnicode_CheckExact(self->default_encoding) &&
+          PyUnicode_CompareWithASCIIString(self->default_encoding, "utf-8") == 0))
+        return 0;
+    if (self->dict != NULL && PyDict_GET_SIZE(self->dict) > 0)
+        return 0;
+    if (type.data == NULL)
+        return 1;
+    end = type.data + type.len;
+    at = memchr(type.data, ';', type.len);
+    if (at == NULL)
+        return 1;
+    for (at++; at < end && *at == ' '; at++)
+        ;
+    if ((size_t)(end - at) < 8 || !lower_equals(at, 8, "charset="))
+        return 0;
+    charset = (rqx_slice){at + 8, (size_t)(end - at) - 8};
+    return lower_equals(charset.data, charset.len, "utf-8");
+}
+
+static PyObject *get_text(PyObject *op, void *closure)
+{
+    CoreResponse *self = (CoreResponse *)op;
+    core_state *state = core_state_of(Py_TYPE(op));
+    PyObject *content;
+
+    (void)closure;
+    if (self->text != NULL)
+        return Py_NewRef(self->text);
+    content = get_content(op, NULL);
+    if (content == NULL)
+        return NULL;
+    if (PyBytes_GET_SIZE(content) == 0 || is_plain_utf8(self))
+        self->text = PyUnicode_DecodeUTF8(PyBytes_AS_STRING(content), PyBytes_GET_SIZE(content), "replace");
+    else
+        self->text = PyObject_CallMethodOneArg(op, state->names._text_of, content);
+    Py_DECREF(content);
+    return Py_XNewRef(self->text);
+}
+
+static PyObject *get_raw_text(PyObject *op, void *closure)
+{
+    CoreResponse *self = (CoreResponse *)op;
+
+    (void)closure;
+    if (self->text == NULL)
+        PyErr_SetString(PyExc_AttributeError, "_text");
+    return Py_XNewRef(self->text);
+}
+
+static PyObject *get_http_version(PyObject *op, void *closure)
+{
+    CoreResponse *self = (CoreResponse *)op;
+    core_state *state = core_state_of(Py_TYPE(op));
+    PyObject *value;
+
+    (void)closure;
+    if (self->extensions == NULL)
+        return PyUnicode_FromString(self->native == NULL ? "HTTP/1.1"
+                                                         : version_text(rqx_response_version(self->native)));
+    value = PyObject_GetItem(self->extensions, state->names.http_version);
+    if (value == NULL && PyErr_ExceptionMatches(PyExc_KeyError)) {
+        PyErr_Clear();
+        return PyUnicode_FromString("HTTP/1.1");
+    }
+    if (value != NULL)
+        Py_SETREF(value, PyObject_CallMethod(value, "decode", "ss", "ascii", "ignore"));
+    return value;
+}
+
+static PyObject *reason_by_status(core_state *state, PyObject *op)
+{
+    PyObject *function = core_registered(state, CORE_reason_phrase);
+    PyObject *status = function == NULL ? NULL : get_status_code(op, NULL), *text;
+
+    if (status == NULL)
+        return NULL;
+    text = PyObject_CallOneArg(function, status);
+    Py_DECREF(status);
+    return text;
+}
+
+static PyObject *get_reason_phrase(PyObject *op, void *closure)
+{
+    CoreResponse *self = (CoreResponse *)op;
+    core_state *state = core_state_of(Py_TYPE(op));
+    PyObject *value;
+
+    (void)closure;
+    if (extensions_of(state, self) == NULL)
+        return NULL;
+    value = PyObject_GetItem(self->extensions, state->names.reason_phrase);
+    if (value == NULL && PyErr_ExceptionMatches(PyExc_KeyError)) {
+        PyErr_Clear();
+        return reason_by_status(state, op);
+    }
+    if (value != NULL)
+        Py_SETREF(value, PyObject_CallMethod(value, "decode", "ss", "ascii", "ignore"));
+    return value;
+}
+
+static PyObject *get_elapsed(PyObject *op, void *closure)
+{
+    CoreResponse *self = (CoreResponse *)op;
+    rqx_timings timings;
+
+    (void)closure;
+    if (self->elapsed == NULL && self->complete) {
+        rqx_response_timings(self->native, &timings);
+        self->elapsed = timedelta_of(core_state_of(Py_TYPE(op)), timings.total_us < 0 ? 0 : timings.total_us);
+    } else if (self->elapsed == NULL) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "'.elapsed' may only be accessed after the response has been read or closed.");
+    }
+    return Py_XNewRef(self->elapsed);
+}
+
+static PyObject *get_raw_elapsed(PyObject *op, void *closure)
+{
+    CoreResponse *self = (CoreResponse *)op;
+
+    if (self->elapsed == NULL && !self->complete) {
+        PyErr_SetString(PyExc_AttributeError, "_elapsed");
+        return NULL;
+    }
+    return get_elapsed(op, closure);
+}
+
+static PyObject *get_num_bytes(PyObject *op, void *closure)
+{
+    (void)closure;
+    return PyLong_FromSsize_t(((CoreResponse *)op)->downloaded);
+}
+
+static int set_num_bytes(PyObject *op, PyObject *value, void *closure)
+{
+    Py_ssize_t count = value == NULL ? 0 : PyLong_AsSsize_t(value);
+
+    (void)closure;
+    if (count == -1 && PyErr_Occurred())
+        return -1;
+    ((CoreResponse *)op)->downloaded = count;
+    return 0;
+}
+
+static PyObject *get_next_request(PyObject *op, void *closure)
+{
+    CoreResponse *self = (CoreResponse *)op;
+
+    (void)closure;
+    return Py_NewRef(self->next_request == NULL ? Py_None : self->next_request);
+}
+
+static PyObject *get_default_encoding(PyObject *op, void *closure)
+{
+    CoreResponse *self = (CoreResponse *)op;
+
+    (void)closure;
+    return self->default_encoding == NULL ? PyUnicode_FromString("utf-8") : Py_NewRef(self->default_encoding);
+}
+
+/* |closure| is the first digit of the status; 9: 4xx or 5xx. */
+static PyObject *get_is_class(PyObject *op, void *closure)
+{
+    int status = ((CoreResponse *)op)->status, wanted = (int)(size_t)closure;
+
+    return PyBool_FromLong(wanted == 9 ? status >= 400 && status <= 599 : status / 100 == wanted);
+}
+
+static PyObject *get_has_redirect_location(PyObject *op, void *closure)
+{
+    CoreResponse *self = (CoreResponse *)op;
+
+    (void)closure;
+    switch (self->status) {
+    case 301:
+    case 302:
+    case 303:
+    case 307:
+    case 308:
+        return PyBool_FromLong(field_value(self, "location", 8).data != NULL);
+    default:
+        Py_RETURN_FALSE;
+    }
+}
+
+static PyObject *get_trailers(PyObject *op, void *closure)
+{
+    CoreResponse *self = (CoreResponse *)op;
+    core_state *state = core_state_of(Py_TYPE(op));
+
+    (void)closure;
+    if (self->native == NULL || !rqx_response_done(self->native))
+        return (PyObject *)core_headers_new(state);
+    return (PyObject *)core_headers_from_native(state, rqx_response_trailers(self->native));
+}
+
+static PyObject *get_stream_id(PyObject *op, void *closure)
+{
+    CoreResponse *self = (CoreResponse *)op;
+    int32_t id = self->native == NULL ? 0 : rqx_response_stream_id(self->native);
+
+    (void)closure;
+    if (id == 0)
+        Py_RETURN_NONE;
+    return PyLong_FromLong(id);
+}
+
+static PyObject *get_connection_id(PyObject *op, void *closure)
+{
+    CoreResponse *self = (CoreResponse *)op;
+    uint64_t id = self->native == NULL ? 0 : rqx_response_connection_id(self->native);
+
+    (void)closure;
+    if (id == 0)
+        Py_RETURN_NONE;
+    return PyLong_FromUnsignedLongLong(id);
+}
+
+static PyObject *get_retries(PyObject *op, void *closure)
+{
+    CoreResponse *self = (CoreResponse *)op;
+
+    (void)closure;
+    return PyLong_FromLong(self->native == NULL ? 0 : rqx_response_retries(self->native));
+}
+
+static PyObject *seconds(int64_t microseconds)
+{
+    if (microseconds < 0)
+        Py_RETURN_NONE;
+    return PyFloat_FromDouble((double)microseconds / 1e6);
+}
+
+static PyObject *get_timings(PyObject *op, void *closure)
+{
+    CoreResponse *self = (CoreResponse *)op;
+    core_state *state = core_state_of(Py_TYPE(op));
+    rqx_timings timings;
+    PyObject *result;
+
+    (void)closure;
+    if (self->native == NULL)
+        Py_RETURN_NONE;
+    rqx_response_timings(self->native, &timings);
+    result = PyStructSequence_New(state->timings_type);
+    if (result == NULL)
+        return NULL;
+    {
+        const int64_t values[] = {timings.queue_us, timings.dns_us,        timings.connect_us, timings.tls_us,
+                                  timings.sent_us,  timings.first_byte_us, timings.total_us};
+
+        for (Py_ssize_t i = 0; i < 7; i++) {
+            PyObject *value = seconds(values[i]);
+
+            if (value == NULL) {
+                Py_DECREF(result);
+                return NULL;
+            }
+            PyStructSequence_SetItem(result, i, value);
+        }
+    }
+    return result;
+}
+
+/* |closure| is the offset of the field. */
+static int set_field(PyObject *op, PyObject *value, void *closure)
+{
+    PyObject **field = (PyObject **)((char *)op + (size_t)closure);
+
+    Py_XSETREF(*field, Py_XNewRef(value));
+    return 0;
+}
+
+/* --- methods --- */
+
+static PyObject *response_json(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    core_state *state = core_state_of(Py_TYPE(op));
+    PyObject *content, *result = NULL;
+
+    if (PyTuple_GET_SIZE(args) != 0) {
+        PyErr_SetString(PyExc_TypeError, "Response.json() takes keyword arguments only");
+        return NULL;
+    }
+    content = get_content(op, NULL);
+    if (content == NULL)
+        return NULL;
+    if (state->json_loads == NULL) {
+        PyObject *json = PyImport_ImportModule("json");
+
+        if (json != NULL)
+            state->json_loads = PyObject_GetAttrString(json, "loads");
+        Py_XDECREF(json);
+    }
+    if (state->json_loads != NULL && kwargs == NULL) {
+        result = PyObject_CallOneArg(state->json_loads, content);
+    } else if (state->json_loads != NULL) {
+        PyObject *positional = PyTuple_Pack(1, content);
+
+        result = positional == NULL ? NULL : PyObject_Call(state->json_loads, positional, kwargs);
+        Py_XDECREF(positional);
+    }
+    Py_DECREF(content);
+    return result;
+}
+
+static PyObject *response_raise_for_status(PyObject *op, PyObject *unused)
+{
+    CoreResponse *self = (CoreResponse *)op;
+    core_state *state = core_state_of(Py_TYPE(op));
+
+    (void)unused;
+    if (self->status / 100 == 2 && (self->native != NULL || (self->request != NULL && self->request != Py_None)))
+        return Py_NewRef(op);
+    return PyObject_CallMethodNoArgs(op, state->names._raise_for_status);
+}
+
+static PyObject *copied_list(PyObject *source)
+{
+    return source == Py_None ? NULL : PySequence_List(source);
+}
+
+static PyObject *copied_dict(PyObject *source)
+{
+    return source == Py_None ? PyDict_New() : PyObject_CallOneArg((PyObject *)&PyDict_Type, source);
+}
+
+static int append_default_length(CoreHeaders *headers, Py_ssize_t length)
+{
+    char text[32];
+
+    if (length == 0 || core_headers_has(headers, "content-length", 14))
+        return 0;
+    return core_headers_append_text(headers, "Content-Length", text, snprintf(text, sizeof text, "%zd", length));
+}
+
+/* The body is |bytes| (stolen): read at once, through its content coding if it has one. */
+static int set_bytes_body(core_state *state, CoreResponse *self, PyObject *bytes)
+{
+    PyObject *read;
+
+    if (bytes == NULL)
+        return -1;
+    if (append_default_length((CoreHeaders *)self->headers, PyBytes_GET_SIZE(bytes)) < 0) {
+        Py_DECREF(bytes);
+        return -1;
+    }
+    if (!core_headers_has((CoreHeaders *)self->headers, "content-encoding", 16)) {
+        self->content = bytes;
+        self->is_closed = self->is_stream_consumed = 1;
+        return 0;
+    }
+    self->stream = core_byte_stream(state, bytes);
+    Py_DECREF(bytes);
+    if (self->stream == NULL)
+        return -1;
+    read = PyObject_CallMethodNoArgs((PyObject *)self, state->names.read);
+    Py_XDECREF(read);
+    return read == NULL ? -1 : 0;
+}
+
+/* Any other body: encode_response() of the package. */
+static int encode_body(core_state *state, CoreResponse *self, PyObject *content, PyObject *text, PyObject *html,
+                       PyObject *json)
+{
+    PyObject *function = core_registered(state, CORE_encode_response), *type = core_registered(state, CORE_ByteStream);
+    PyObject *pair, *read;
+    int rc;
+
+    if (function == NULL || type == NULL)
+        return -1;
+    pair = PyObject_CallFunctionObjArgs(function, content, text, html, json, NULL);
+    if (pair == NULL)
+        return -1;
+    if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
+        PyErr_SetString(PyExc_TypeError, "encode_response() must give headers and a stream");
+        Py_DECREF(pair);
+        return -1;
+    }
+    self->stream = Py_NewRef(PyTuple_GET_ITEM(pair, 1));
+    rc = core_headers_defaults(state, self->headers, PyTuple_GET_ITEM(pair, 0));
+    Py_DECREF(pair);
+    if (rc < 0 || (rc = PyObject_IsInstance(self->stream, type)) <= 0)
+        return rc;
+    read = PyObject_CallMethodNoArgs((PyObject *)self, state->names.read);
+    Py_XDECREF(read);
+    return read == NULL ? -1 : 0;
+}
+
+static int set_body(core_state *state, CoreResponse *self, PyObject *content, PyObject *text, PyObject *html,
+                    PyObject *json)
+{
+    if (PyBytes_CheckExact(content))
+        return set_bytes_body(state, self, Py_NewRef(content));
+    if (PyUnicode_CheckExact(content))
+        return set_bytes_body(state, self, PyUnicode_AsUTF8String(content));
+    if (content == Py_None && text == Py_None && html == Py_None && json == Py_None)
+        return set_bytes_body(state, self, PyBytes_FromStringAndSize("", 0));
+    return encode_body(state, self, content, text, html, json);
+}
+
+static void forget_body(CoreResponse *self)
+{
+    Py_CLEAR(self->stream);
+    Py_CLEAR(self->content);
+    Py_CLEAR(self->text);
+    Py_CLEAR(self->elapsed);
+    self->is_closed = self->is_stream_consumed = 0;
+}
+
+static int response_init(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"status_code", "headers",    "content", "text",    "html",            "json", "stream",
+                            "request",     "extensions", "history", "default_encoding", NULL};
+    PyObject *status, *headers = Py_None, *content = Py_None, *text = Py_None, *html = Py_None, *json = Py_None;
+    PyObject *stream = Py_None, *request = Py_None, *extensions = Py_None, *history = Py_None, *encoding = NULL;
+    CoreResponse *self = (CoreResponse *)op;
+    core_state *state = core_state_of(Py_TYPE(op));
+    int rc = 0;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOOOOOOO:Response", names, &status, &headers, &content, &text,
+                                     &html, &json, &stream, &request, &extensions, &history, &encoding) ||
+        set_status_code(op, status, NULL) < 0)
+        return -1;
+    Py_XSETREF(self->headers, (PyObject *)core_headers_from(state, headers));
+    if (self->headers == NULL)
+        return -1;
+    Py_XSETREF(self->request, request == Py_None ? NULL : Py_NewRef(request));
+    Py_XSETREF(self->extensions, copied_dict(extensions));
+    Py_XSETREF(self->history, copied_list(history));
+    Py_XSETREF(self->default_encoding, Py_XNewRef(encoding));
+    if (self->extensions == NULL || (self->history == NULL && history != Py_None))
+        return -1;
+    forget_body(self);
+    if (stream == Py_None)
+        rc = set_body(state, self, content, text, html, json);
+    else
+        self->stream = Py_NewRef(stream);
+    self->downloaded = 0;
+    return rc;
+}
+
+/* --- made by the engine --- */
+
+static CoreResponse *alloc_response(core_state *state)
+{
+    PyTypeObject *type = (PyTypeObject *)core_registered(state, CORE_Response);
+
+    return type == NULL ? NULL : (CoreResponse *)type->tp_alloc(type, 0);
+}
+
+PyObject *core_response_make(core_state *state, rqx_response *native, PyObject *content, PyObject *default_encoding)
+{
+    CoreResponse *self = alloc_response(state);
+
+    if (self == NULL)
+        return NULL;
+    self->status = rqx_response_status(native);
+    self->complete = self->is_closed = self->is_stream_consumed = 1;
+    self->native = native;
+    self->downloaded = (Py_ssize_t)rqx_response_raw_body(native).len;
+    self->request_content = Py_XNewRef(content);
+    self->default_encoding = Py_XNewRef(default_encoding);
+    if (rqx_headers_get(rqx_response_headers(native), "content-encoding", 16).data != NULL &&
+        content_of(state, self) == NULL) {
+        self->native = NULL;
+        self->complete = 0;
+        Py_DECREF(self);
+        return NULL;
+    }
+    return (PyObject *)self;
+}
+
+PyObject *core_response_streamed(core_state *state, rqx_response *native, PyObject *stream, PyObject *request)
+{
+    CoreResponse *self = alloc_response(state);
+
+    if (self == NULL)
+        return NULL;
+    self->status = rqx_response_status(native);
+    self->native = native;
+    self->stream = Py_NewRef(stream);
+    self->request = Py_XNewRef(request);
+    return (PyObject *)self;
+}
+
+/* --- the type --- */
+
+static int response_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    CoreResponse *self = (CoreResponse *)op;
+
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(self->status_code);
+    Py_VISIT(self->headers);
+    Py_VISIT(self->request);
+    Py_VISIT(self->request_content);
+    Py_VISIT(self->extensions);
+    Py_VISIT(self->history);
+    Py_VISIT(self->next_request);
+    Py_VISIT(self->default_encoding);
+    Py_VISIT(self->stream);
+    Py_VISIT(self->content);
+    Py_VISIT(self->elapsed);
+    Py_VISIT(self->dict);
+    return 0;
+}
+
+static int response_clear(PyObject *op)
+{
+    CoreResponse *self = (CoreResponse *)op;
+
+    Py_CLEAR(self->status_code);
+    Py_CLEAR(self->headers);
+    Py_CLEAR(self->request);
+    Py_CLEAR(self->request_content);
+    Py_CLEAR(self->extensions);
+    Py_CLEAR(self->history);
+    Py_CLEAR(self->next_request);
+    Py_CLEAR(self->default_encoding);
+    Py_CLEAR(self->stream);
+    Py_CLEAR(self->content);
+    Py_CLEAR(self->text);
+    Py_CLEAR(self->elapsed);
+    Py_CLEAR(self->dict);
+    return 0;
+}
+
+static void response_dealloc(PyObject *op)
+{
+    CoreResponse *self = (CoreResponse *)op;
+    PyTypeObject *type = Py_TYPE(op);
+
+    PyObject_GC_UnTrack(op);
+    if (self->weakrefs != NULL)
+        PyObject_ClearWeakRefs(op);
+    response_clear(op);
+    rqx_response_unref(self->native);
+    type->tp_free(op);
+    Py_DECREF(type);
+}
+
+static PyMethodDef response_methods[] = {
+    {"json", (PyCFunction)(void (*)(void))response_json, METH_VARARGS | METH_KEYWORDS,
+     "json($self, /, **kwargs)\n--\n\nThe body, read as JSON."},
+    {"raise_for_status", response_raise_for_status, METH_NOARGS,
+     "raise_for_status($self, /)\n--\n\nRaise HTTPStatusError unless the status is 2xx; else give the response."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef response_members[] = {
+    {"is_closed", T_BOOL, offsetof(CoreResponse, is_closed), 0, "Whether the stream was closed."},
+    {"is_stream_consumed", T_BOOL, offsetof(CoreResponse, is_stream_consumed), 0, "Whether the stream was read."},
+    {"__dictoffset__", T_PYSSIZET, offsetof(CoreResponse, dict), READONLY, NULL},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(CoreResponse, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+#define FIELD(name) (void *)offsetof(CoreResponse, name)
+
+static PyGetSetDef response_getset[] = {
+    {"status_code", get_status_code, set_status_code, "Status code.", NULL},
+    {"headers", get_headers, set_field, "Headers.", FIELD(headers)},
+    {"request", get_request, set_field, "The request that this answers.", FIELD(request)},
+    {"_request", get_request_or_none, set_field, NULL, FIELD(request)},
+    {"url", get_url, NULL, "URL of the request.", NULL},
+    {"extensions", get_extensions, set_field, "Extensions of the transport API.", FIELD(extensions)},
+    {"history", get_history, set_field, "Responses that led here.", FIELD(history)},
+    {"next_request", get_next_request, set_field, "Where a redirect that was not followed leads.",
+     FIELD(next_request)},
+    {"default_encoding", get_default_encoding, set_field, "Encoding where the response names none.",
+     FIELD(default_encoding)},
+    {"stream", get_stream, set_field, "Stream of the body.", FIELD(stream)},
+    {"content", get_content, NULL, "The body, decoded.", NULL},
+    {"_content", get_raw_content, set_field, NULL, FIELD(content)},
+    {"text", get_text, NULL, "The body as text.", NULL},
+    {"_text", get_raw_text, set_field, NULL, FIELD(text)},
+    {"http_version", get_http_version, NULL, "Protocol version, such as HTTP/2.", NULL},
+    {"reason_phrase", get_reason_phrase, NULL, "Reason phrase.", NULL},
+    {"elapsed", get_elapsed, set_field, "From sending the request to the body's last byte.", FIELD(elapsed)},
+    {"_elapsed", get_raw_elapsed, set_field, NULL, FIELD(elapsed)},
+    {"num_bytes_downloaded", get_num_bytes, NULL, "Bytes of the body as received.", NULL},
+    {"_num_bytes_downloaded", get_num_bytes, set_num_bytes, NULL, NULL},
+    {"is_informational", get_is_class, NULL, "Whether the status is 1xx.", (void *)1},
+    {"is_success", get_is_class, NULL, "Whether the status is 2xx.", (void *)2},
+    {"is_redirect", get_is_class, NULL, "Whether the status is 3xx.", (void *)3},
+    {"is_client_error", get_is_class, NULL, "Whether the status is 4xx.", (void *)4},
+    {"is_server_error", get_is_class, NULL, "Whether the status is 5xx.", (void *)5},
+    {"is_error", get_is_class, NULL, "Whether the status is 4xx or 5xx.", (void *)9},
+    {"has_redirect_location", get_has_redirect_location, NULL, "Whether this is a redirect that says where to.",
+     NULL},
+    {"trailers", get_trailers, NULL, "Trailer fields, complete once the body was read.", NULL},
+    {"stream_id", get_stream_id, NULL, "HTTP/2 stream, or None.", NULL},
+    {"connection_id", get_connection_id, NULL, "Number of the connection within its client, or None.", NULL},
+    {"retries", get_retries, NULL, "How often the request was moved to another connection.", NULL},
+    {"timings", get_timings, NULL, "Seconds from the submission to the end of each phase, or None.", NULL},
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot response_slots[] = {
+    {Py_tp_doc, (void *)"The fields of a Response."},
+    {Py_tp_init, response_init},
+    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_dealloc, response_dealloc},
+    {Py_tp_traverse, response_traverse},
+    {Py_tp_clear, response_clear},
+    {Py_tp_methods, response_methods},
+    {Py_tp_members, response_members},
+    {Py_tp_getset, response_getset},
+    {0, NULL},
+};
+
+static PyType_Spec response_spec = {
+    .name = "requestx._core.ResponseBase",
+    .basicsize = sizeof(CoreResponse),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .slots = response_slots,
+};
+
+static PyStructSequence_Field timings_fields[] = {
+    {"queue", "a connection and stream were there"},
+    {"dns", "the name was resolved"},
+    {"connect", "TCP was connected, proxy tunnel included"},
+    {"tls", "the TLS handshake was complete"},
+    {"sent", "the request's last byte was written"},
+    {"first_byte", "the response's head was complete"},
+    {"total", "the response's last byte was there"},
+    {NULL, NULL},
+};
+
+static PyStructSequence_Desc timings_desc = {
+    .name = "requestx.Timings",
+    .doc = "Seconds from the submission to the end of each phase; None where it did not happen.",
+    .fields = timings_fields,
+    .n_in_sequence = 7,
+};
+
+int core_response_init(PyObject *module, core_state *state)
+{
+    state->response_type = core_add_type(module, &response_spec, NULL, 1);
+    if (state->response_type == NULL)
+        return -1;
+    state->timings_type = PyStructSequence_NewType(&timings_desc);
+    return state->timings_type == NULL ? -1 : 0;
+}
