@@ -26,7 +26,8 @@ class Connection(Recorder):
         self.sni = getattr(wire.tls, "sni", None)
         self.tls_version = wire.tls.version() if wire.tls else None
         self.auto_ack = self.auto_pong = self.auto_credit = True
-        self.served = None
+        self.credit_later = False
+        self.no_credit = set()
         self.frame_size = frames.DEFAULT_FRAME
         self._corked = 0
         self._seen = {}  # cursors of the expect_ family
@@ -65,7 +66,8 @@ class Connection(Recorder):
         if len(self.wire.input) != self._unfinished:
             self.feed(self.wire.input)
             self._unfinished = len(self.wire.input)
-            self._grant_credit()
+            if not self.credit_later:
+                self.grant_credit()
             self.peer.notify()
 
     def wait(self, condition, timeout=TIMEOUT, what=None):
@@ -202,15 +204,17 @@ class Connection(Recorder):
     def on_request_data(self, stream, count):
         if self.auto_credit and count:
             self._credit[0] = self._credit.get(0, 0) + count
-            if stream is not None and self.auto_credit != "connection":
+            if stream is not None:
                 self._credit[stream.id] = self._credit.get(stream.id, 0) + count
 
     def on_request_end(self, stream):
         self._credit.pop(stream.id, None)
 
-    def _grant_credit(self):
+    def grant_credit(self):
+        """Gives back what has been received, but not to the streams in `no_credit`."""
         for stream_id, count in self._credit.items():
-            self.frame(frames.WINDOW_UPDATE, 0, stream_id, frames.u32(count))
+            if stream_id not in self.no_credit:
+                self.frame(frames.WINDOW_UPDATE, 0, stream_id, frames.u32(count))
         self._credit.clear()
 
     # sending

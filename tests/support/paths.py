@@ -132,7 +132,7 @@ def upload(stream):
 @early
 def stall_upload(stream):
     """Gives the stream no credit; the connection's is given back, so that siblings go on."""
-    stream.conn.auto_credit = "connection"
+    stream.conn.no_credit.add(stream.id)
 
 
 @path("/early")

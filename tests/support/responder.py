@@ -121,6 +121,7 @@ class Responder:
         self._ready = deque()
         self._handshake = handshake
         conn.auto_credit = grant
+        conn.credit_later = True
 
     # the loop
 
@@ -134,6 +135,7 @@ class Responder:
             self._adopt()
             while not conn.wire.eof:
                 self._dispatch()
+                conn.grant_credit()  # after the handlers, which may want to withhold it
                 self._fire()
                 self.pump()
                 if self.final and not self._busy():
