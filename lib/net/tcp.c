@@ -18,8 +18,7 @@ struct tcp_wire {
     struct rqx__wire wire;
     unsigned wants;
     bool connected;
-    bool drained; /* the last recv was short: the next one would only tell EAGAIN */
-    bool full;    /* the last send was short: likewise */
+    bool full; /* the last send was short: the next one would only tell EAGAIN */
 };
 
 static struct tcp_wire *tcp_of(const struct rqx__wire *wire)
@@ -75,10 +74,6 @@ static int tcp_read(struct rqx__wire *wire, uint8_t *buffer, size_t cap, size_t 
     struct tcp_wire *tcp = tcp_of(wire);
     ssize_t got;
 
-    if (tcp->drained) {
-        tcp->drained = false;
-        return again(tcp, RQX__IO_READ);
-    }
     do {
         got = recv(wire->fd, buffer, cap, 0);
     } while (got < 0 && errno == EINTR);
@@ -87,7 +82,6 @@ static int tcp_read(struct rqx__wire *wire, uint8_t *buffer, size_t cap, size_t 
             return again(tcp, RQX__IO_READ);
         return rqx__net_err(err, RQX_ERR_READ, errno);
     }
-    tcp->drained = got > 0 && (size_t)got < cap;
     *ret_len = (size_t)got;
     return 0;
 }

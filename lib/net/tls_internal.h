@@ -94,7 +94,6 @@ struct rqx__tls_wire {
     bool blocked;     /* the last read found no whole record: what OpenSSL holds is of no use yet */
     bool gathering;   /* records go to |out| for now */
     unsigned wants;
-    unsigned read_wants; /* what the last read() waited for */
 
     enum rqx__alpn alpn;
     int verify_code;                     /* X509_V_*, as the check of this connection found it */
@@ -102,9 +101,9 @@ struct rqx__tls_wire {
 
     int lower_rc; /* negative: what the layer below failed with, |lower_err| in full */
     struct rqx__err lower_err;
-    bool lower_eof; /* the layer below is at its end */
-    bool drained;   /* what was there has been read: the next read would only find that out */
-    bool late;      /* |late_rc| and |late_err| are to be given once what was read before is */
+    bool lower_eof;     /* the layer below is at its end */
+    bool lower_drained; /* the socket gave all it had in this call: to ask again would only tell EAGAIN */
+    bool late;          /* |late_rc| and |late_err| are to be given once what was read before is */
     int late_rc;
     struct rqx__err late_err;
 

@@ -55,6 +55,11 @@ static int bio_read(BIO *bio, char *buffer, size_t cap, size_t *ret_len)
     BIO_clear_retry_flags(bio);
     if (tls->lower_rc < 0 || tls->lower_eof)
         return 0;
+    if (tls->lower_drained) {
+        tls->wants = RQX__IO_READ;
+        BIO_set_retry_read(bio);
+        return 0;
+    }
     rc = rqx__wire_read(tls->wire.lower, (uint8_t *)buffer, cap, &got, &tls->lower_err);
     if (rc == RQX_AGAIN) {
         tls->wants = rqx__wire_wants(tls->wire.lower);
@@ -66,6 +71,8 @@ static int bio_read(BIO *bio, char *buffer, size_t cap, size_t *ret_len)
         return 0;
     }
     tls->lower_eof = got == 0;
+    /* the loop is level triggered: should more have come since, it tells */
+    tls->lower_drained = tls->ready && got < cap && !rqx__wire_has_buffered(tls->wire.lower);
     *ret_len = got;
     return got > 0;
 }
@@ -369,8 +376,6 @@ static int read_ended(struct rqx__tls_wire *tls, size_t got, size_t *ret_len, st
 
     if (rc == RQX_AGAIN) {
         tls->blocked = true;
-        tls->drained = got > 0;
-        tls->read_wants = tls->wants;
     } else {
         tls->late = true;
         tls->late_rc = rc;
@@ -388,12 +393,8 @@ static int tls_read(struct rqx__wire *wire, uint8_t *buffer, size_t cap, size_t 
 
     if (tls->late)
         return give_late(tls, ret_len, err);
-    if (tls->drained) {
-        tls->drained = false;
-        tls->wants = tls->read_wants;
-        return RQX_AGAIN;
-    }
     clear_errors();
+    tls->lower_drained = false;
     do {
         size_t now = 0;
 

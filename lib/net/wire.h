@@ -8,14 +8,15 @@
  * - A layer owns the one below and frees it.  handshake() of a layer first finishes that of the layer below.
  * - RQX_AGAIN means: wait until the socket is ready for wants(), then call the same function again.
  * - read() gives *ret_len 0 with 0 for a clean end (TCP FIN; under TLS only with close_notify, otherwise
- * RQX_ERR_TRUNCATED).
- * - read() may be asked again at once while has_buffered() is true, even though the socket is not readable.  Otherwise
- * a caller that wants all there is asks until RQX_AGAIN: after a short read that answer is given without a system call,
- * since the loop is level triggered.
- * - write() takes fewer bytes than offered only where the socket is full; the others must be offered again, unchanged.
+ *   RQX_ERR_TRUNCATED).
+ * - read() may be asked again at once while has_buffered() is true, even though the socket is not readable.  Where it
+ *   is false and the last read was short, nothing is left: asking again would only cost a system call, since the loop
+ *   is level triggered.
+ * - write() takes fewer bytes than offered only where the socket is full, and says RQX_AGAIN next.  The others must be
+ *   offered again, unchanged.
  * - After a negative result only free() may be called.
  * - Only shutdown() says anything to the peer at the end; free() closes the descriptor and is all that a forked child
- * may call.
+ *   may call.
  */
 #ifndef RQX_NET_WIRE_H
 #define RQX_NET_WIRE_H
@@ -105,8 +106,9 @@ void rqx__sockaddr_text(const struct sockaddr *address, socklen_t len, char *tex
 /*
  * A CONNECT tunnel (RFC 9110 section 9.3.6) to |authority| through the HTTP/1.1 proxy on |lower|.  |fields| are
  * complete field lines for the proxy ("Proxy-Authorization: ...\r\n"), may be empty, copied.  The answer's head is at
- * most 16 KiB.  Errors of handshake(): RQX_ERR_PROXY_AUTH (407), RQX_ERR_PROXY_REFUSED (any other final status; the
- * text has status and reason), RQX_ERR_PROXY_PROTOCOL, RQX_ERR_TRUNCATED...  On success, takes ownership of |lower|.
+ * most 16 KiB.  RQX_ERR_INVALID_ARGUMENT, RQX_ERR_NOMEM.  Errors of handshake(): RQX_ERR_PROXY_AUTH (407),
+ * RQX_ERR_PROXY_REFUSED (any other final status; the text has status and reason), RQX_ERR_PROXY_PROTOCOL,
+ * RQX_ERR_TRUNCATED...  On success, takes ownership of |lower|.
  */
 int rqx__tunnel_wire_new(struct rqx__wire *lower, rqx_slice authority, rqx_slice fields, struct rqx__wire **ret_wire);
 
@@ -118,8 +120,8 @@ enum rqx__alpn { RQX__ALPN_NONE = 0, RQX__ALPN_HTTP1, RQX__ALPN_HTTP2, RQX__ALPN
 /*
  * TLS on |lower| by the settings of |tls| (referenced).  |server_name| is asked for (SNI, unless it is an address) and
  * checked against the certificate (names and IP SANs); |port| tells sessions of one name apart.  |protocols|:
- * RQX_PROTO_* bits to offer by ALPN in the order h2, http/1.1.  On success, takes ownership of |lower|. Errors:
- * RQX_ERR_TLS_CONFIG (with |err|), RQX_ERR_NOMEM.  handshake(): RQX_ERR_TLS_CERTIFICATE (text says why, with the date
+ * RQX_PROTO_* bits to offer by ALPN in the order h2, http/1.1.  On success, takes ownership of |lower|.
+ * Errors: RQX_ERR_TLS_CONFIG (with |err|), RQX_ERR_NOMEM.  handshake(): RQX_ERR_TLS_CERTIFICATE (text says why, with the date
  * for an expired one and the names for another host's; |tls_verify|), RQX_ERR_TLS_HANDSHAKE, RQX_ERR_TRUNCATED...
  */
 int rqx__tls_wire_new(rqx_tls *tls, struct rqx__wire *lower, rqx_slice server_name, int port, unsigned protocols,

@@ -50,35 +50,6 @@ START_TEST(bytes_pass_both_ways_and_the_end_is_zero)
 }
 END_TEST
 
-/* A short read means that the socket is empty: the next answer comes without a system call, once. */
-START_TEST(a_short_read_is_remembered_once)
-{
-    struct rqx__err err;
-    struct rqx__wire *wire;
-    char buffer[8];
-    size_t len = 0;
-    int ends[2];
-
-    make_pair(ends);
-    wire = wire_on(ends[0]);
-    ck_assert(put_all(ends[1], "abc", 3));
-    ck_assert_int_eq(rqx__wire_read(wire, (uint8_t *)buffer, sizeof buffer, &len, &err), 0);
-    ck_assert_uint_eq(len, 3);
-    ck_assert(put_all(ends[1], "defghijk", 8));
-    ck_assert_int_eq(rqx__wire_read(wire, (uint8_t *)buffer, sizeof buffer, &len, &err), RQX_AGAIN);
-    ck_assert_uint_eq(rqx__wire_wants(wire), RQX__IO_READ);
-    ck_assert_int_eq(rqx__wire_read(wire, (uint8_t *)buffer, sizeof buffer, &len, &err), 0);
-    ck_assert_uint_eq(len, 8);
-    ck_assert_mem_eq(buffer, "defghijk", 8);
-    /* that one filled the buffer, so there may be more: the socket is asked */
-    ck_assert(put_all(ends[1], "l", 1));
-    ck_assert_int_eq(rqx__wire_read(wire, (uint8_t *)buffer, sizeof buffer, &len, &err), 0);
-    ck_assert_uint_eq(len, 1);
-    rqx__wire_free(wire);
-    close(ends[1]);
-}
-END_TEST
-
 START_TEST(a_full_socket_says_again_and_goes_on)
 {
     static uint8_t chunk[65536];
@@ -335,7 +306,6 @@ static Suite *tcp_suite(void)
     TCase *tcase = rqx_add_case(suite, "tcp");
 
     tcase_add_test(tcase, bytes_pass_both_ways_and_the_end_is_zero);
-    tcase_add_test(tcase, a_short_read_is_remembered_once);
     tcase_add_test(tcase, a_full_socket_says_again_and_goes_on);
     tcase_add_test(tcase, a_gone_peer_is_a_read_and_a_write_error);
     tcase_add_test(tcase, a_connected_socket_is_set_up);
