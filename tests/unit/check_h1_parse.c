@@ -674,7 +674,7 @@ START_TEST(header_sections_have_a_largest)
          TOO_LARGE, 0, 0},
         {OK "A:                                                                                    \n",
          OK_TOLD TOO_LARGE, 0, 0},
-        {"HTTP/1.1 103 E\r\nA: 3\r\n\r\nHTTP/1.1 103 E\r\nA: 3\r\n\r\n",
+        {"HTTP/1.1 103 E\r\nA: 3\r\n\r\nHTTP/1.1 103 E\r\nA: 34\r\n\r\n",
          "S11 103 E\nFA=3\nH103 0\nS11 103 E\n" TOO_LARGE, 0, 0},
         {"HTTP/1.1 103 12\r\n\r\nHTTP/1.1 103 12\r\n\r\nHTTP/1.1 103 12\r\n\r\nHTTP/1.1 103 12\r\n\r\n"
          "HTTP/1.1 103 12\r\n\r\nHTTP/1.1 103 12\r\n\r\nHTTP/1.1 103 12\r\n\r\n",
