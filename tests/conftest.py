@@ -23,7 +23,9 @@ def leak_guard():
     except AssertionError:
         left = {pid: command for pid, command in leaks.children().items() if pid not in children}
         pytest.fail(f"processes were left running: {left}")
-    assert leaks.listening_ports() <= ports, f"sockets were left listening: {leaks.listening_ports() - ports}"
+    assert leaks.listening_ports() <= ports, (
+        f"sockets were left listening: {leaks.listening_ports() - ports}"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +92,8 @@ def any_server(request):
 
 
 def _factory(make):
-    """Makes scripted servers for one test, closes them all at its end, and then reports what went wrong in them."""
+    """Makes scripted servers for one test, closes them all at its end, and then reports what went
+    wrong in them."""
     made = []
 
     def build(*args, **options):
@@ -111,7 +114,9 @@ def peer(ca):
     """peer(script=None, tls=True, **options) -> Peer"""
     from support.peer import Peer
 
-    yield from _factory(lambda script=None, tls=True, **options: Peer(ca if tls else None, script, **options))
+    yield from _factory(
+        lambda script=None, tls=True, **options: Peer(ca if tls else None, script, **options)
+    )
 
 
 @pytest.fixture
@@ -135,7 +140,9 @@ def h1peer(ca):
     """h1peer(script=None, tls=False, **options) -> H1Peer"""
     from support.h1peer import H1Peer
 
-    yield from _factory(lambda script=None, tls=False, **options: H1Peer(ca if tls else None, script, **options))
+    yield from _factory(
+        lambda script=None, tls=False, **options: H1Peer(ca if tls else None, script, **options)
+    )
 
 
 @pytest.fixture
@@ -143,7 +150,9 @@ def proxy_peer(ca):
     """proxy_peer(mode="ok", tls=False, **options) -> ProxyPeer"""
     from support.proxy_peer import ProxyPeer
 
-    yield from _factory(lambda mode="ok", tls=False, **options: ProxyPeer(mode, ca=ca if tls else None, **options))
+    yield from _factory(
+        lambda mode="ok", tls=False, **options: ProxyPeer(mode, ca=ca if tls else None, **options)
+    )
 
 
 @pytest.fixture
@@ -164,7 +173,8 @@ def dns():
 
 @pytest.fixture
 def unused_port():
-    """A port of 127.0.0.1 that refuses connections: bound, so that nobody else gets it, and never listening."""
+    """A port of 127.0.0.1 that refuses connections: bound, so that nobody else gets it, and never
+    listening."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
         sock.bind(("127.0.0.1", 0))
         yield sock.getsockname()[1]
@@ -172,7 +182,8 @@ def unused_port():
 
 @pytest.fixture
 def black_hole():
-    """A port of 127.0.0.1 on which a connect neither succeeds nor fails: its queue is full and nobody accepts."""
+    """A port of 127.0.0.1 on which a connect neither succeeds nor fails: its queue is full and
+    nobody accepts."""
     from support.blackhole import BlackHole
 
     with BlackHole() as hole:

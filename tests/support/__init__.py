@@ -1,1 +1,2 @@
-"""Servers, scripted peers and certificates for the Python tests. README.md beside this file is the manual."""
+"""Servers, scripted peers and certificates for the Python tests. README.md beside this file is the
+manual."""

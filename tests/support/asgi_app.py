@@ -1,6 +1,8 @@
-"""The tests' own ASGI application: what a client sent, told back as JSON, and endpoints that stream, stall and guard.
+"""The tests' own ASGI application: what a client sent, told back as JSON, and endpoints that
+stream, stall and guard.
 
-It runs in a server process of its own (see hypercorn.py), so its counters are read through `/stats`.
+It runs in a server process of its own (see hypercorn.py), so its counters are read through
+`/stats`.
 """
 
 import asyncio
@@ -34,7 +36,9 @@ class Call:
         self.scope = scope
         self.path = scope["path"]
         self.rest = ""
-        self.query = {k: v[-1] for k, v in parse_qs(scope["query_string"].decode("latin-1"), True).items()}
+        self.query = {
+            k: v[-1] for k, v in parse_qs(scope["query_string"].decode("latin-1"), True).items()
+        }
         self._receive = receive
         self._send = send
 
@@ -70,7 +74,9 @@ class Call:
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
     async def trailers(self, fields):
-        await self._send({"type": "http.response.trailers", "headers": _encode(fields), "more_trailers": False})
+        await self._send(
+            {"type": "http.response.trailers", "headers": _encode(fields), "more_trailers": False}
+        )
 
     async def reply(self, data=b"", status=200, headers=(), kind="text/plain"):
         fields = [("content-type", kind), ("content-length", str(len(data))), *headers]
@@ -81,7 +87,8 @@ class Call:
         await self.reply(json.dumps(value).encode() + b"\n", status, headers, "application/json")
 
     async def pause(self, seconds):
-        """Sleeps, and raises Disconnected as soon as the client is gone. For use once the body has been read."""
+        """Sleeps, and raises Disconnected as soon as the client is gone. For use once the body has
+        been read."""
         receiving = asyncio.ensure_future(self._receive())
         try:
             done, _ = await asyncio.wait([receiving], timeout=seconds)
@@ -95,14 +102,18 @@ class Call:
 
 
 def _encode(fields):
-    return [(name.lower().encode("latin-1"), str(value).encode("latin-1")) for name, value in fields]
+    return [
+        (name.lower().encode("latin-1"), str(value).encode("latin-1")) for name, value in fields
+    ]
 
 
 def route(path):
     """Registers a handler; a path that ends with "/" takes everything below it, in `call.rest`."""
+
     def register(handler):
         (_prefixes if len(path) > 1 and path.endswith("/") else _exact)[path] = handler
         return handler
+
     return register
 
 
@@ -111,7 +122,7 @@ def _find(call):
         return _exact[call.path]
     for prefix, handler in _prefixes.items():
         if call.path.startswith(prefix):
-            call.rest = call.path[len(prefix):]
+            call.rest = call.path[len(prefix) :]
             return handler
     return not_found
 
@@ -147,6 +158,7 @@ async def not_found(call):
 
 # what was sent
 
+
 @route("/")
 async def hello(call):
     await call.reply(b"hello, world\n")
@@ -160,20 +172,22 @@ async def echo(call):
     except UnicodeDecodeError:
         text = None
     headers = [[k.decode("latin-1"), v.decode("latin-1")] for k, v in call.scope["headers"]]
-    await call.json({
-        "method": call.scope["method"],
-        "path": call.scope["path"],
-        "raw_path": (call.scope.get("raw_path") or b"").decode("latin-1"),
-        "query": call.scope["query_string"].decode("latin-1"),
-        "http_version": call.scope["http_version"],
-        "scheme": call.scope["scheme"],
-        "headers": headers,
-        "body": text,
-        "body_base64": base64.b64encode(body).decode(),
-        "length": len(body),
-        "sha256": hashlib.sha256(body).hexdigest(),
-        "client": call.scope.get("client"),
-    })
+    await call.json(
+        {
+            "method": call.scope["method"],
+            "path": call.scope["path"],
+            "raw_path": (call.scope.get("raw_path") or b"").decode("latin-1"),
+            "query": call.scope["query_string"].decode("latin-1"),
+            "http_version": call.scope["http_version"],
+            "scheme": call.scope["scheme"],
+            "headers": headers,
+            "body": text,
+            "body_base64": base64.b64encode(body).decode(),
+            "length": len(body),
+            "sha256": hashlib.sha256(body).hexdigest(),
+            "client": call.scope.get("client"),
+        }
+    )
 
 
 @route("/headers")
@@ -198,6 +212,7 @@ async def stats(call):
 
 # streams
 
+
 @route("/duplex")
 async def duplex(call):
     await call.start(200, [("content-type", "application/octet-stream")])
@@ -209,7 +224,9 @@ async def duplex(call):
 @route("/bytes/")
 async def some_bytes(call):
     left = int(call.rest)
-    await call.start(200, [("content-type", "application/octet-stream"), ("content-length", str(left))])
+    await call.start(
+        200, [("content-type", "application/octet-stream"), ("content-length", str(left))]
+    )
     block = bytes(i % 251 for i in range(251 * 64))
     while left > len(block):
         await call.write(block)
@@ -237,12 +254,18 @@ async def drip(call):
 @route("/sse")
 async def sse(call):
     first = int(call.header("last-event-id") or call.query.get("from", -1)) + 1
-    await _drip(call, "text/event-stream", lambda i: f"id: {first + i}\nevent: tick\ndata: {first + i}\n\n".encode())
+    await _drip(
+        call,
+        "text/event-stream",
+        lambda i: f"id: {first + i}\nevent: tick\ndata: {first + i}\n\n".encode(),
+    )
 
 
 @route("/lines")
 async def lines(call):
-    await _drip(call, "text/plain; charset=utf-8", lambda index: f"line {index} \u00e9\r\n".encode())
+    await _drip(
+        call, "text/plain; charset=utf-8", lambda index: f"line {index} \u00e9\r\n".encode()
+    )
 
 
 @route("/delay")
@@ -289,13 +312,17 @@ async def trailers(call):
 
 # cookies and redirects
 
+
 @route("/cookies")
 async def cookies(call):
     await call.json({"cookies": _cookies(call)})
 
 
 def _cookies(call):
-    pairs = [part.strip().partition("=") for part in (call.header("cookie") or "").replace(", ", "; ").split(";")]
+    pairs = [
+        part.strip().partition("=")
+        for part in (call.header("cookie") or "").replace(", ", "; ").split(";")
+    ]
     return {name: value for name, _, value in pairs if name}
 
 
@@ -317,7 +344,11 @@ async def cookies_delete(call):
 async def redirect(call):
     await call.body()
     left = int(call.rest)
-    await call.reply(b"", call.number("code", 302), [("location", f"/redirect/{left - 1}" if left > 1 else "/echo")])
+    await call.reply(
+        b"",
+        call.number("code", 302),
+        [("location", f"/redirect/{left - 1}" if left > 1 else "/echo")],
+    )
 
 
 @route("/redirect-to")
@@ -327,6 +358,7 @@ async def redirect_to(call):
 
 
 # authentication
+
 
 def _basic(call):
     scheme, _, value = (call.header("authorization") or "").partition(" ")
@@ -384,13 +416,20 @@ async def oauth_token(call):
         return await call.json({"error": "unsupported_grant_type"}, 400)
     client, secret = _credentials(call, form)
     if not client or CLIENTS.get(client) != secret:
-        return await call.json({"error": "invalid_client"}, 401, [("www-authenticate", 'Basic realm="tests"')])
+        return await call.json(
+            {"error": "invalid_client"}, 401, [("www-authenticate", 'Basic realm="tests"')]
+        )
     lifetime = float(call.query.get("expires_in", 3600))
     await call.pause(call.number("ms", 0) / 1000)
     token = secrets.token_urlsafe(24)
     _issued[token] = time.monotonic() + lifetime
     _stats["tokens"] += 1
-    answer = {"access_token": token, "token_type": "Bearer", "expires_in": int(lifetime), "scope": form.get("scope", "all")}
+    answer = {
+        "access_token": token,
+        "token_type": "Bearer",
+        "expires_in": int(lifetime),
+        "scope": form.get("scope", "all"),
+    }
     await call.json(answer, headers=[("cache-control", "no-store")])
 
 
@@ -407,7 +446,9 @@ async def oauth_protected(call):
     if token is None:
         return await _refuse(call, 'Bearer realm="tests"')
     if not _alive(token):
-        return await _refuse(call, 'Bearer realm="tests", error="invalid_token"', error="invalid_token")
+        return await _refuse(
+            call, 'Bearer realm="tests", error="invalid_token"', error="invalid_token"
+        )
     await call.json({"authenticated": True, "path": call.path})
 
 
@@ -427,7 +468,14 @@ async def guarded(call):
     how = _how_allowed(call)
     if how is None:
         return await _refuse(call, 'Bearer realm="tests"')
-    await call.json({"authenticated": True, "by": how, "path": call.path, "protocol": call.scope["http_version"]})
+    await call.json(
+        {
+            "authenticated": True,
+            "by": how,
+            "path": call.path,
+            "protocol": call.scope["http_version"],
+        }
+    )
 
 
 for _path in ("/protected", "/users", "/profile", "/data"):

@@ -1,7 +1,8 @@
 """Hostile HTTP/2 by name, for tests that go through them all.
 
-Kind "stream": a function of a Responder's Stream, run when `/behave/NAME` is asked for; siblings on the connection are served
-all the while. Kind "connection": a script of a Connection, for `Peer(ca, script)`. `expect` says what a sound client does:
+Kind "stream": a function of a Responder's Stream, run when `/behave/NAME` is asked for; siblings on
+the connection are served all the while. Kind "connection": a script of a Connection, for `Peer(ca,
+script)`. `expect` says what a sound client does:
 
 - "ok": the request succeeds;
 - "stream": this request fails, the connection and its siblings live;
@@ -18,8 +19,24 @@ import zlib
 
 from . import frames
 from .frames import (
-    ALTSVC, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, INITIAL_WINDOW_SIZE, MAX_CONCURRENT_STREAMS,
-    MAX_FRAME_SIZE, PADDED, PING, PRIORITY, PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE, u32,
+    ALTSVC,
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    GOAWAY,
+    HEADERS,
+    INITIAL_WINDOW_SIZE,
+    MAX_CONCURRENT_STREAMS,
+    MAX_FRAME_SIZE,
+    PADDED,
+    PING,
+    PRIORITY,
+    PUSH_PROMISE,
+    RST_STREAM,
+    SETTINGS,
+    WINDOW_UPDATE,
+    u32,
 )
 
 BEHAVIOURS = {}
@@ -27,7 +44,8 @@ FLOOD = 20000
 
 
 class Behaviour:
-    """`function` is handler or script, by `kind`; `rule` names the section or the history behind it."""
+    """`function` is handler or script, by `kind`; `rule` names the section or the history behind
+    it."""
 
     def __init__(self, name, kind, expect, rule, function):
         self.name = name
@@ -46,6 +64,7 @@ def _register(name, kind, expect, rule):
         assert name not in BEHAVIOURS, name
         BEHAVIOURS[name] = Behaviour(name, kind, expect, rule, function)
         return function
+
     return register
 
 
@@ -63,7 +82,8 @@ def of_kind(kind):
 
 
 def _flood(stream, make, count=FLOOD):
-    """Calls `make()`, which sends a frame, until the client has had enough; True when it is still there at the end."""
+    """Calls `make()`, which sends a frame, until the client has had enough; True when it is still
+    there at the end."""
     conn = stream.conn
     for _ in range(0, count, 500):
         for _ in range(500):
@@ -82,6 +102,7 @@ def _flood_then_answer(stream, make):
 
 
 # what precedes any request
+
 
 @on_connection("silent", "timeout", "3.4")
 def silent(conn):
@@ -176,6 +197,7 @@ def half_open(conn):
 
 # malformed frames: connection errors
 
+
 def _bad_frame(name, rule, type, flags, stream_id, payload, expect="connection"):
     def behave(stream):
         target = stream.id if stream_id == "own" else stream_id
@@ -193,9 +215,25 @@ _bad_frame("rst-on-idle-stream", "5.1", RST_STREAM, 0, 1999999999, u32(8))
 _bad_frame("settings-on-stream", "6.5", SETTINGS, 0, "own", b"")
 _bad_frame("settings-size", "6.5", SETTINGS, 0, 0, b"\0\1\0\0")
 _bad_frame("settings-ack-with-payload", "6.5", SETTINGS, frames.ACK, 0, b"\0\1\0\0\0\1")
-_bad_frame("settings-window-too-big", "6.5.2", SETTINGS, 0, 0, frames.pack_settings({INITIAL_WINDOW_SIZE: 2**31}))
-_bad_frame("settings-frame-size-small", "6.5.2", SETTINGS, 0, 0, frames.pack_settings({MAX_FRAME_SIZE: 100}))
-_bad_frame("settings-enable-push", "6.5.2", SETTINGS, 0, 0, frames.pack_settings({frames.ENABLE_PUSH: 1}))
+_bad_frame(
+    "settings-window-too-big",
+    "6.5.2",
+    SETTINGS,
+    0,
+    0,
+    frames.pack_settings({INITIAL_WINDOW_SIZE: 2**31}),
+)
+_bad_frame(
+    "settings-frame-size-small",
+    "6.5.2",
+    SETTINGS,
+    0,
+    0,
+    frames.pack_settings({MAX_FRAME_SIZE: 100}),
+)
+_bad_frame(
+    "settings-enable-push", "6.5.2", SETTINGS, 0, 0, frames.pack_settings({frames.ENABLE_PUSH: 1})
+)
 _bad_frame("ping-on-stream", "6.7", PING, 0, "own", bytes(8))
 _bad_frame("ping-size", "6.7", PING, 0, 0, bytes(7))
 _bad_frame("goaway-on-stream", "6.8", GOAWAY, 0, "own", bytes(8))
@@ -235,13 +273,14 @@ def unknown_frames(stream):
 @on_stream("altsvc-and-origin", "ok", "RFC 7838, RFC 8336")
 def altsvc_and_origin(stream):
     """Extensions that servers send unasked."""
-    stream.conn.frame(ALTSVC, 0, stream.id, b"\0\0h3=\":443\"")
+    stream.conn.frame(ALTSVC, 0, stream.id, b'\0\0h3=":443"')
     stream.conn.frame(frames.ORIGIN, 0, 0, b"\0\x14https://example.test")
     stream.conn.frame(PRIORITY, 0, stream.id, u32(0) + b"\x10")
     stream.respond(200, b"ok")
 
 
 # header blocks
+
 
 @on_stream("hpack-garbage", "connection", "4.3")
 def hpack_garbage(stream):
@@ -283,8 +322,8 @@ def headers_huge(stream):
     for index in range(1024):
         if conn.closed_by_client:
             return
-        conn.continuation(stream.id, field[:frames.DEFAULT_FRAME], end_headers=False)
-        conn.continuation(stream.id, field[frames.DEFAULT_FRAME:], end_headers=index == 1023)
+        conn.continuation(stream.id, field[: frames.DEFAULT_FRAME], end_headers=False)
+        conn.continuation(stream.id, field[frames.DEFAULT_FRAME :], end_headers=index == 1023)
         conn.push()
         conn.wire.flush()
 
@@ -316,12 +355,15 @@ def headers_split(stream):
     block = stream.conn.encode([(":status", 200), ("content-length", 2)])
     stream.conn.frame(HEADERS, 0, stream.id, block[:1])
     for at in range(1, len(block)):
-        stream.conn.frame(CONTINUATION, END_HEADERS if at == len(block) - 1 else 0, stream.id, block[at:at + 1])
+        stream.conn.frame(
+            CONTINUATION, END_HEADERS if at == len(block) - 1 else 0, stream.id, block[at : at + 1]
+        )
     stream.write(b"ok", end=True)
 
 
 def _fields(name, fields, rule="8.2", expect="stream", end=True):
     """Malformed responses that are nothing but their fields."""
+
     def behave(stream):
         stream.conn.send_headers(stream.id, fields, end_stream=end)
 
@@ -342,7 +384,9 @@ _fields("name-empty", [(":status", 200), ("", "1")], "8.2.1")
 _fields("value-with-newline", [(":status", 200), ("x-a", "1\r\nset-cookie: evil=1")], "8.2.1")
 _fields("value-with-nul", [(":status", 200), ("x-a", "1\0002")], "8.2.1")
 _fields("connection-field", [(":status", 200), ("connection", "close")], "8.2.2", "either")
-_fields("transfer-encoding", [(":status", 200), ("transfer-encoding", "chunked")], "8.2.2", "either")
+_fields(
+    "transfer-encoding", [(":status", 200), ("transfer-encoding", "chunked")], "8.2.2", "either"
+)
 _fields("status-101", [(":status", 101)], "8.6", end=False)
 _fields("interim-ends-stream", [(":status", 103)], "8.1")
 
@@ -390,6 +434,7 @@ def data_after_interim(stream):
 
 # lengths
 
+
 def _length(name, said, data, rule="8.1.1", expect="stream", status=200):
     def behave(stream):
         stream.send_headers(status, [("content-length", said)])
@@ -416,11 +461,14 @@ def length_twice(stream):
 
 # flow control
 
+
 @on_stream("window-ignored-connection", "connection", "6.9.1")
 def window_ignored_connection(stream):
     """DATA far beyond every window: 256 MB, whatever the client grants."""
     stream.send_headers(200)
-    _flood(stream, lambda: stream.conn.frame(DATA, 0, stream.id, bytes(frames.DEFAULT_FRAME)), 16000)
+    _flood(
+        stream, lambda: stream.conn.frame(DATA, 0, stream.id, bytes(frames.DEFAULT_FRAME)), 16000
+    )
 
 
 @on_stream("padding-only", "either", "6.1, 6.9")
@@ -453,6 +501,7 @@ def window_shrinks(stream):
 
 
 # floods that cost the client an answer or a turn
+
 
 @on_stream("ping-flood", "either", "10.5, CVE-2019-9512")
 def ping_flood(stream):
@@ -500,6 +549,7 @@ def unknown_flood(stream):
 
 # after the end
 
+
 @on_stream("data-after-end", "either", "5.1")
 def data_after_end(stream):
     """DATA after END_STREAM."""
@@ -534,6 +584,7 @@ def data_after_rst(stream):
 
 # how connections and streams end
 
+
 @on_stream("rst-no-error-incomplete", "stream", "8.1")
 def rst_no_error_incomplete(stream):
     """RST_STREAM(NO_ERROR) in the middle of a body is no success."""
@@ -557,7 +608,8 @@ def rst_unknown_code(stream):
 
 @on_stream("goaway-below", "either", "6.8")
 def goaway_below(stream):
-    """GOAWAY with last-id below this stream: it was not processed and may be sent again elsewhere."""
+    """GOAWAY with last-id below this stream: it was not processed and may be sent again
+    elsewhere."""
     stream.responder.goaway(max(0, stream.id - 2))
 
 
@@ -619,6 +671,7 @@ def raw_bytes_under_tls(stream):
 
 # content
 
+
 @functools.lru_cache
 def _bomb():
     """1 GB of zeros as gzip: one block, reset at its end, many times over."""
@@ -627,7 +680,13 @@ def _bomb():
     block = packer.compress(zeros) + packer.flush(zlib.Z_FULL_FLUSH)
     for _ in range(1024):
         checksum = zlib.crc32(zeros, checksum)
-    return b"\x1f\x8b\x08" + bytes(7) + block * 1024 + b"\x03\x00" + struct.pack("<II", checksum, 1 << 30)
+    return (
+        b"\x1f\x8b\x08"
+        + bytes(7)
+        + block * 1024
+        + b"\x03\x00"
+        + struct.pack("<II", checksum, 1 << 30)
+    )
 
 
 @on_stream("gzip-bomb", "either", "content codings")

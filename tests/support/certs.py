@@ -1,7 +1,8 @@
-"""A certificate authority for the tests, with every kind of certificate that a client must accept or refuse.
+"""A certificate authority for the tests, with every kind of certificate that a client must accept
+or refuse.
 
-All files are PEM in one directory; attributes are paths as `str`, made by `_pair`, so that they can be handed to a
-server's configuration, to OpenSSL and to the client under test alike.
+All files are PEM in one directory; attributes are paths as `str`, made by `_pair`, so that they can
+be handed to a server's configuration, to OpenSSL and to the client under test alike.
 """
 
 import datetime
@@ -16,8 +17,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 HOSTS = ("localhost", "127.0.0.1", "::1", "*.example.test")
 PAIRS = (
-    "server", "client", "expired", "not_yet_valid", "wrong_host", "self_signed", "untrusted", "revoked",
-    "intermediate", "missing_intermediate",
+    "server",
+    "client",
+    "expired",
+    "not_yet_valid",
+    "wrong_host",
+    "self_signed",
+    "untrusted",
+    "revoked",
+    "intermediate",
+    "missing_intermediate",
 )
 _DAY = datetime.timedelta(days=1)
 
@@ -39,7 +48,9 @@ class CertAuthority:
         self._issue("server", root, *HOSTS)
         self._issue("client", root, "client@example.test", common_name="requestx test client")
         self._issue("expired", root, *HOSTS, not_before=now - 30 * _DAY, not_after=now - _DAY)
-        self._issue("not_yet_valid", root, *HOSTS, not_before=now + 30 * _DAY, not_after=now + 60 * _DAY)
+        self._issue(
+            "not_yet_valid", root, *HOSTS, not_before=now + 30 * _DAY, not_after=now + 60 * _DAY
+        )
         self._issue("wrong_host", root, "other.invalid")
         self._issue("untrusted", other, *HOSTS)
         revoked = self._issue("revoked", root, *HOSTS)
@@ -81,14 +92,20 @@ class CertAuthority:
 
     def _issue(self, name, authority, *hosts, **options):
         leaf = authority.issue_cert(*hosts, **options)
-        self._pair(name, [blob.bytes() for blob in leaf.cert_chain_pems], leaf.private_key_pem.bytes())
+        self._pair(
+            name, [blob.bytes() for blob in leaf.cert_chain_pems], leaf.private_key_pem.bytes()
+        )
         return x509.load_pem_x509_certificate(leaf.cert_chain_pems[0].bytes())
 
     def _self_signed(self, now):
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
         names = x509.SubjectAlternativeName(
-            [x509.DNSName("localhost"), x509.DNSName("*.example.test"), *map(x509.IPAddress, _addresses())]
+            [
+                x509.DNSName("localhost"),
+                x509.DNSName("*.example.test"),
+                *map(x509.IPAddress, _addresses()),
+            ]
         )
         builder = x509.CertificateBuilder(
             issuer_name=name,

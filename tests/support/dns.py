@@ -1,4 +1,5 @@
-"""A small DNS server on loopback, UDP and TCP on one port, that answers as it is told: truly, wrongly, late, or never."""
+"""A small DNS server on loopback, UDP and TCP on one port, that answers as it is told: truly,
+wrongly, late, or never."""
 
 import fnmatch
 import ipaddress
@@ -8,7 +9,19 @@ import struct
 import threading
 import time
 
-TYPES = {1: "A", 2: "NS", 5: "CNAME", 6: "SOA", 12: "PTR", 15: "MX", 16: "TXT", 28: "AAAA", 33: "SRV", 65: "HTTPS", 255: "ANY"}
+TYPES = {
+    1: "A",
+    2: "NS",
+    5: "CNAME",
+    6: "SOA",
+    12: "PTR",
+    15: "MX",
+    16: "TXT",
+    28: "AAAA",
+    33: "SRV",
+    65: "HTTPS",
+    255: "ANY",
+}
 RCODES = {"NOERROR": 0, "FORMERR": 1, "SERVFAIL": 2, "NXDOMAIN": 3, "NOTIMP": 4, "REFUSED": 5}
 _NUMBERS = {name: number for number, name in TYPES.items()}
 
@@ -21,7 +34,9 @@ class Zone:
         self.ttl = ttl
         self.rcode = 0
         self.cname = None
-        self.behaviour = None  # "silent", "garbage", "truncate", "spoof", "wrong-question", "drop-first"
+        self.behaviour = (
+            None  # "silent", "garbage", "truncate", "spoof", "wrong-question", "drop-first"
+        )
         self.delays = {}  # type name or None -> seconds
         self.silent_types = set()
 
@@ -67,7 +82,8 @@ class FakeDns:
         return self.zones.setdefault(name.lower().rstrip("."), Zone())
 
     def answer(self, name, addresses, ttl=60):
-        """A and AAAA records; a name with addresses of one family alone gives an empty answer for the other."""
+        """A and AAAA records; a name with addresses of one family alone gives an empty answer for
+        the other."""
         self.zones[name.lower().rstrip(".")] = Zone(addresses, ttl)
 
     def fail(self, name, rcode="NXDOMAIN"):
@@ -176,7 +192,9 @@ class FakeDns:
     def _serve_udp(self):
         query, client = self._udp.recvfrom(4096)
         for wait, data in self._replies(query, False):
-            self._pending.append((time.monotonic() + wait, lambda data=data: self._udp.sendto(data, client)))
+            self._pending.append(
+                (time.monotonic() + wait, lambda data=data: self._udp.sendto(data, client))
+            )
 
     def _serve_tcp(self):
         sock, _ = self._tcp.accept()
@@ -227,7 +245,9 @@ class FakeDns:
             other = struct.pack(">H", struct.unpack(">H", query[:2])[0] ^ 0x5555)
             return [other + _message(query, end, 0, [_address(zone.spoofed, 60)])[2:], whole]
         if zone.behaviour == "wrong-question":
-            return [whole.replace(query[12:end], _encode("other.invalid") + query[end - 4:end], 1)]
+            return [
+                whole.replace(query[12:end], _encode("other.invalid") + query[end - 4 : end], 1)
+            ]
         return [whole]
 
     def _records(self, name, zone, qtype):
@@ -238,7 +258,9 @@ class FakeDns:
             owner, zone, hops = target, self._find(zone.cname.lower()), hops + 1
         if zone is not None and not zone.rcode:
             version = {"A": 4, "AAAA": 6}.get(qtype)
-            records += [_address(a, zone.ttl, owner) for a in zone.addresses if a.version == version]
+            records += [
+                _address(a, zone.ttl, owner) for a in zone.addresses if a.version == version
+            ]
         return records
 
 
@@ -256,7 +278,7 @@ def _question(query):
     """(name, type, offset of the end of the question)"""
     at, labels = 12, []
     while query[at]:
-        labels.append(query[at + 1:at + 1 + query[at]].decode("latin-1"))
+        labels.append(query[at + 1 : at + 1 + query[at]].decode("latin-1"))
         at += 1 + query[at]
     qtype = struct.unpack_from(">H", query, at + 1)[0]
     return ".".join(labels).lower(), TYPES.get(qtype, str(qtype)), at + 5
@@ -264,11 +286,21 @@ def _question(query):
 
 def _message(query, end, rcode, records, truncated=False):
     flags = 0x8180 | rcode | (0x0200 if truncated else 0)
-    return query[:2] + struct.pack(">HHHHH", flags, 1, len(records), 0, 0) + query[12:end] + b"".join(records)
+    return (
+        query[:2]
+        + struct.pack(">HHHHH", flags, 1, len(records), 0, 0)
+        + query[12:end]
+        + b"".join(records)
+    )
 
 
 def _encode(name):
-    return b"".join(bytes([len(label)]) + label.encode("latin-1") for label in name.rstrip(".").split(".")) + b"\0"
+    return (
+        b"".join(
+            bytes([len(label)]) + label.encode("latin-1") for label in name.rstrip(".").split(".")
+        )
+        + b"\0"
+    )
 
 
 def _record(owner, kind, ttl, data):

@@ -1,4 +1,5 @@
-"""Hostile HTTP/1.1 by name: what a server may send that a client must survive, refuse, or take with care.
+"""Hostile HTTP/1.1 by name: what a server may send that a client must survive, refuse, or take with
+care.
 
 `expect` is "ok" (the response is good), "error" (the exchange must fail), or "either".
 """
@@ -20,14 +21,17 @@ class Behaviour:
 
 def behaviour(name, expect):
     """Registers a function of (conn, request)."""
+
     def register(function):
         BEHAVIOURS[name] = Behaviour(name, expect, function)
         return function
+
     return register
 
 
 def _bytes(name, expect, data, close=False, piece=None):
     """A behaviour that is nothing but bytes."""
+
     def run(conn, request):
         conn.read_body(request)
         conn.send_pieces(data, piece or max(1, len(data)))
@@ -53,14 +57,26 @@ _bytes("cl-list-different", "error", _OK + b"Content-Length: 2, 3\r\n\r\nok", cl
 _bytes("cl-negative", "error", _OK + b"Content-Length: -1\r\n\r\nok", close=True)
 _bytes("cl-plus", "error", _OK + b"Content-Length: +2\r\n\r\nok", close=True)
 _bytes("cl-hex", "error", _OK + b"Content-Length: 0x2\r\n\r\nok", close=True)
-_bytes("cl-huge", "error", _OK + b"Content-Length: 99999999999999999999999999\r\n\r\nok", close=True)
+_bytes(
+    "cl-huge", "error", _OK + b"Content-Length: 99999999999999999999999999\r\n\r\nok", close=True
+)
 _bytes("cl-empty", "error", _OK + b"Content-Length: \r\n\r\nok", close=True)
 _bytes("te-unknown", "error", _OK + b"Transfer-Encoding: dance\r\n\r\nok", close=True)
-_bytes("te-chunked-twice", "error", _OK + b"Transfer-Encoding: chunked, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", close=True)
-_bytes("te-chunked-not-last", "error", _OK + b"Transfer-Encoding: chunked, gzip\r\n\r\n2\r\nok\r\n0\r\n\r\n", close=True)
+_bytes(
+    "te-chunked-twice",
+    "error",
+    _OK + b"Transfer-Encoding: chunked, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    close=True,
+)
+_bytes(
+    "te-chunked-not-last",
+    "error",
+    _OK + b"Transfer-Encoding: chunked, gzip\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    close=True,
+)
 
 # chunks
-_bytes("chunk-extension", "ok", _TE + b"\r\n2;a=b;c=\"d\"\r\nok\r\n0;e\r\n\r\n")
+_bytes("chunk-extension", "ok", _TE + b'\r\n2;a=b;c="d"\r\nok\r\n0;e\r\n\r\n')
 _bytes("chunk-size-bad", "error", _TE + b"\r\nzz\r\nok\r\n0\r\n\r\n", close=True)
 _bytes("chunk-size-negative", "error", _TE + b"\r\n-2\r\nok\r\n0\r\n\r\n", close=True)
 _bytes("chunk-size-huge", "error", _TE + b"\r\nfffffffffffffffff\r\nok\r\n0\r\n\r\n", close=True)
@@ -98,7 +114,12 @@ _bytes("leading-crlf", "either", b"\r\n\r\n" + _LEN2 + b"\r\nok")
 _bytes("many-100", "ok", b"HTTP/1.1 100 Continue\r\n\r\n" * 5 + _LEN2 + b"\r\nok")
 _bytes("body-on-204", "either", b"HTTP/1.1 204 No\r\nContent-Length: 2\r\n\r\nok", close=True)
 _bytes("body-on-304", "either", b"HTTP/1.1 304 No\r\nContent-Length: 2\r\n\r\n", close=False)
-_bytes("unasked-101", "error", b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", close=True)
+_bytes(
+    "unasked-101",
+    "error",
+    b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+    close=True,
+)
 
 # more than was asked for
 _bytes("extra-bytes", "ok", _LEN2 + b"\r\nok" + b"extra")
@@ -163,7 +184,8 @@ def reset_mid_body(conn, request):
 
 @behaviour("tls-truncation", "error")
 def tls_truncation(conn, request):
-    """A body that runs until close, ended by FIN without close_notify: over TLS that is a truncation."""
+    """A body that runs until close, ended by FIN without close_notify: over TLS that is a
+    truncation."""
     conn.read_body(request)
     conn.send(head(200) + b"half")
     conn.half_close()

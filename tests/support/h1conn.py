@@ -1,4 +1,5 @@
-"""One HTTP/1.1 connection of a scripted server: reads requests, sends exactly the bytes it is told to."""
+"""One HTTP/1.1 connection of a scripted server: reads requests, sends exactly the bytes it is told
+to."""
 
 import http.client
 import json
@@ -12,7 +13,8 @@ MAX_HEAD = 1 << 20
 
 
 class Request:
-    """A request as received. `raw` is the head, byte for byte; `fields` are pairs as sent, `headers` lower-cased."""
+    """A request as received. `raw` is the head, byte for byte; `fields` are pairs as sent,
+    `headers` lower-cased."""
 
     def __init__(self, conn, raw):
         self.conn = conn
@@ -25,7 +27,9 @@ class Request:
         self.line = head[0]
         parts = head[0].split(" ")
         self.method, self.target, self.version = (parts + ["", "", ""])[:3]
-        self.fields = [tuple(part.strip() for part in line.split(":", 1)) for line in head[1:] if ":" in line]
+        self.fields = [
+            tuple(part.strip() for part in line.split(":", 1)) for line in head[1:] if ":" in line
+        ]
 
     def __repr__(self):
         return f"<Request {self.line!r} on connection {self.conn.number}>"
@@ -43,14 +47,17 @@ class Request:
 
     @property
     def query(self):
-        return {key: values[-1] for key, values in parse_qs(urlsplit(self.target).query, True).items()}
+        return {
+            key: values[-1] for key, values in parse_qs(urlsplit(self.target).query, True).items()
+        }
 
     def number(self, name, default=0):
         return int(self.query.get(name, default))
 
 
 class Connection:
-    """`requests` lists what came; `received` counts bytes; `auto_continue` answers Expect: 100-continue by itself."""
+    """`requests` lists what came; `received` counts bytes; `auto_continue` answers Expect:
+    100-continue by itself."""
 
     def __init__(self, peer, wire, number):
         self.peer = peer
@@ -86,8 +93,10 @@ class Connection:
             if self.wire.eof:
                 raise Closed(f"while waiting for {what or condition}")
             if time.monotonic() > deadline:
-                raise TimeoutError(f"connection {self.number}: waited {timeout:g} s for {what or condition}; "
-                                   f"unread: {bytes(self.wire.input[:200])!r}")
+                raise TimeoutError(
+                    f"connection {self.number}: waited {timeout:g} s for {what or condition}; "
+                    f"unread: {bytes(self.wire.input[:200])!r}"
+                )
             self.step(deadline)
 
     def take(self, count, timeout=TIMEOUT):
@@ -101,11 +110,12 @@ class Connection:
         """The bytes before the mark, which is dropped."""
         at = self.wait(lambda: self.wire.input.find(mark) + 1, timeout, repr(mark)) - 1
         data = bytes(self.wire.input[:at])
-        del self.wire.input[:at + len(mark)]
+        del self.wire.input[: at + len(mark)]
         return data
 
     def read_request(self, body=True, timeout=TIMEOUT):
-        """The next request; with body False the body stays unread. Closed when the client has no more."""
+        """The next request; with body False the body stays unread. Closed when the client has no
+        more."""
         request = Request(self, self.take_until(b"\r\n\r\n", timeout))
         self.requests.append(request)
         self.peer.notify()
@@ -174,7 +184,11 @@ class Connection:
 
     def send_pieces(self, data, size=1, gap_ms=0):
         """The bytes in pieces: `size` bytes each, or ready-made pieces in a list."""
-        pieces = [data[at:at + size] for at in range(0, len(data), size)] if isinstance(data, bytes) else data
+        pieces = (
+            [data[at : at + size] for at in range(0, len(data), size)]
+            if isinstance(data, bytes)
+            else data
+        )
         for piece in pieces:
             self.send(piece)
             if gap_ms:
@@ -182,8 +196,18 @@ class Connection:
             if self.wire.was_reset:
                 raise Closed("while sending pieces")
 
-    def respond(self, status=200, body=b"", headers=(), reason=None, chunked=False, trailers=None, version="1.1"):
-        """A whole response, with content-length unless it is chunked or has no body by its status."""
+    def respond(
+        self,
+        status=200,
+        body=b"",
+        headers=(),
+        reason=None,
+        chunked=False,
+        trailers=None,
+        version="1.1",
+    ):
+        """A whole response, with content-length unless it is chunked or has no body by its
+        status."""
         pairs = list(headers.items() if isinstance(headers, dict) else headers)
         if chunked or trailers:
             pairs.append(("transfer-encoding", "chunked"))
@@ -193,7 +217,9 @@ class Connection:
         self.send(head(status, pairs, reason, version) + body)
 
     def json(self, value, status=200, headers=()):
-        self.respond(status, json.dumps(value).encode(), [("content-type", "application/json"), *headers])
+        self.respond(
+            status, json.dumps(value).encode(), [("content-type", "application/json"), *headers]
+        )
 
     def start_tls(self, context):
         """Goes on inside TLS."""
@@ -233,4 +259,8 @@ def chunk(data, extension=""):
 
 def last_chunk(trailers=()):
     """The end of a chunked body."""
-    return b"0\r\n" + b"".join(f"{name}: {value}\r\n".encode("latin-1") for name, value in trailers) + b"\r\n"
+    return (
+        b"0\r\n"
+        + b"".join(f"{name}: {value}\r\n".encode("latin-1") for name, value in trailers)
+        + b"\r\n"
+    )

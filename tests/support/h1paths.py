@@ -1,7 +1,8 @@
-"""What the HTTP/1.1 peer answers when no script is given. A handler gets (conn, request) after the head was read.
+"""What the HTTP/1.1 peer answers when no script is given. A handler gets (conn, request) after the
+head was read.
 
-It reads the body itself when it wants it; `serve` reads what is left, and keeps the connection alive unless the handler
-has ended it.
+It reads the body itself when it wants it; `serve` reads what is left, and keeps the connection
+alive unless the handler has ended it.
 """
 
 import gzip
@@ -13,9 +14,11 @@ PATHS = {}
 
 def path(name):
     """Registers a handler."""
+
     def register(handler):
         PATHS[name] = handler
         return handler
+
     return register
 
 
@@ -40,7 +43,11 @@ def serve(conn):
 
 
 def _finish(conn, request):
-    if conn.auto_continue and "100-continue" in request.headers.get("expect", "") and not conn.wire.output_ended:
+    if (
+        conn.auto_continue
+        and "100-continue" in request.headers.get("expect", "")
+        and not conn.wire.output_ended
+    ):
         conn.send(b"HTTP/1.1 100 Continue\r\n\r\n")
     conn.read_body(request)
 
@@ -48,7 +55,9 @@ def _finish(conn, request):
 def _behaviour(target):
     from .h1behaviours import BEHAVIOURS
 
-    behaviour = BEHAVIOURS.get(target.removeprefix("/behave/")) if target.startswith("/behave/") else None
+    behaviour = (
+        BEHAVIOURS.get(target.removeprefix("/behave/")) if target.startswith("/behave/") else None
+    )
     return behaviour and early(lambda conn, request: behaviour.run(conn, request))
 
 
@@ -210,7 +219,9 @@ def redirect(conn, request):
 
 @path("/gzip")
 def gzipped(conn, request):
-    conn.respond(200, gzip.compress(bytes(request.number("n", 10000))), [("content-encoding", "gzip")])
+    conn.respond(
+        200, gzip.compress(bytes(request.number("n", 10000))), [("content-encoding", "gzip")]
+    )
 
 
 @path("/upload")
@@ -221,7 +232,9 @@ def upload(conn, request):
 @path("/upgrade")
 def upgrade(conn, request):
     """101, then whatever comes is given back."""
-    conn.send(head(101, [("connection", "upgrade"), ("upgrade", request.headers.get("upgrade", "echo"))]))
+    conn.send(
+        head(101, [("connection", "upgrade"), ("upgrade", request.headers.get("upgrade", "echo"))])
+    )
     while not conn.wire.eof:
         conn.step()
         data = bytes(conn.wire.input)
@@ -231,8 +244,16 @@ def upgrade(conn, request):
 
 @path("/echo")
 def echo(conn, request):
-    conn.json({
-        "method": request.method, "target": request.target, "version": request.version, "fields": request.fields,
-        "body": request.body.decode("latin-1"), "length": len(request.body), "chunks": request.chunks,
-        "trailers": request.trailers, "connection": conn.number,
-    })
+    conn.json(
+        {
+            "method": request.method,
+            "target": request.target,
+            "version": request.version,
+            "fields": request.fields,
+            "body": request.body.decode("latin-1"),
+            "length": len(request.body),
+            "chunks": request.chunks,
+            "trailers": request.trailers,
+            "connection": conn.number,
+        }
+    )

@@ -1,4 +1,5 @@
-"""A scripted HTTP/1.1 server: given bytes in given pieces, over TLS or not, and a record of every request."""
+"""A scripted HTTP/1.1 server: given bytes in given pieces, over TLS or not, and a record of every
+request."""
 
 import threading
 from collections import Counter
@@ -12,15 +13,31 @@ __all__ = ["Connection", "H1Peer", "Request", "chunk", "head", "last_chunk"]
 
 
 class H1Peer(ScriptedServer):
-    """`script(conn)` per connection, or a list of them, the last of which repeats; without one, a server of h1paths.
+    """`script(conn)` per connection, or a list of them, the last of which repeats; without one, a
+    server of h1paths.
 
-    `reply` answers every request with these bytes instead (a list: one after the other, the last repeats), `piece` bytes
-    at a time with `gap_ms` between; `close_after` then ends the connection.
+    `reply` answers every request with these bytes instead (a list: one after the other, the last
+    repeats), `piece` bytes at a time with `gap_ms` between; `close_after` then ends the connection.
     """
 
-    def __init__(self, ca=None, script=None, *, alpn=("http/1.1",), cert="server", host="127.0.0.1", port=0, check=True,
-                 ask_client=False, tls_context=None, handlers=None, reply=None, piece=None, gap_ms=0,
-                 close_after=False):
+    def __init__(
+        self,
+        ca=None,
+        script=None,
+        *,
+        alpn=("http/1.1",),
+        cert="server",
+        host="127.0.0.1",
+        port=0,
+        check=True,
+        ask_client=False,
+        tls_context=None,
+        handlers=None,
+        reply=None,
+        piece=None,
+        gap_ms=0,
+        close_after=False,
+    ):
         if reply is not None:
             script = _replier(reply, piece, gap_ms, close_after)
         self.scripts = script if isinstance(script, (list, tuple)) else [script]
@@ -28,8 +45,16 @@ class H1Peer(ScriptedServer):
         self.conns = []
         self.lock = threading.Lock()
         self._counts = Counter()
-        super().__init__(ca, cert=cert, alpn=alpn, host=host, port=port, check=check, ask_client=ask_client,
-                         tls_context=tls_context)
+        super().__init__(
+            ca,
+            cert=cert,
+            alpn=alpn,
+            host=host,
+            port=port,
+            check=check,
+            ask_client=ask_client,
+            tls_context=tls_context,
+        )
 
     def serve(self, wire, number):
         with self.lock:
@@ -51,9 +76,14 @@ class H1Peer(ScriptedServer):
             return self._counts[key]
 
     def requests(self, path=None):
-        """The requests of every connection, in order of connection; of one path or target, or of all."""
+        """The requests of every connection, in order of connection; of one path or target, or of
+        all."""
         found = [request for conn in list(self.conns) for request in list(conn.requests)]
-        return found if path is None else [request for request in found if path in (request.path, request.target)]
+        return (
+            found
+            if path is None
+            else [request for request in found if path in (request.path, request.target)]
+        )
 
     def one(self):
         """The only connection there has been."""
@@ -61,7 +91,8 @@ class H1Peer(ScriptedServer):
         return self.conns[0]
 
     def describe(self):
-        return f"{self.accepted} connections accepted, requests {self.requests()[-5:]}, errors {self.errors}"
+        last = self.requests()[-5:]
+        return f"{self.accepted} connections accepted, requests {last}, errors {self.errors}"
 
 
 def _replier(reply, piece, gap_ms, close_after):

@@ -1,7 +1,9 @@
-"""One HTTP/2 connection of a scripted peer: what a script says and waits for, over the Recorder's books.
+"""One HTTP/2 connection of a scripted peer: what a script says and waits for, over the Recorder's
+books.
 
-Nothing here keeps the peer honest. A script sends any frame at any time; helpers that do obey (`send_body`, `serve`) say
-so. It runs in the connection's own thread, and reading happens only inside `expect_*`, `wait`, `sleep` and `serve`.
+Nothing here keeps the peer honest. A script sends any frame at any time; helpers that do obey
+(`send_body`, `serve`) say so. It runs in the connection's own thread, and reading happens only
+inside `expect_*`, `wait`, `sleep` and `serve`.
 """
 
 import contextlib
@@ -32,8 +34,12 @@ class Connection(Recorder):
         self._corked = 0
         self._seen = {}  # cursors of the expect_ family
         self._credit = {}
-        self._unfinished = 0  # bytes of input that were parsed as far as they go: the start of a frame
-        self._out = bytearray()  # frames on their way to the wire, so that many leave in one TLS record
+        self._unfinished = (
+            0  # bytes of input that were parsed as far as they go: the start of a frame
+        )
+        self._out = (
+            bytearray()
+        )  # frames on their way to the wire, so that many leave in one TLS record
         self.outcome = None  # how the script ended: "done", or why it stopped waiting
 
     # state of the transport
@@ -54,9 +60,11 @@ class Connection(Recorder):
     # reading
 
     def step(self, deadline=None):
-        """Moves bytes once, takes the frames that came, and answers what is answered automatically."""
+        """Moves bytes once, takes the frames that came, and answers what is answered
+        automatically."""
         self.push()
-        # What came with the TLS handshake or during a flush has not been looked at yet: no waiting for more.
+        # What came with the TLS handshake or during a flush has not been looked at yet: no waiting
+        # for more.
         if len(self.wire.input) == self._unfinished:
             self.wire.step(deadline)
         self.take_input()
@@ -71,7 +79,8 @@ class Connection(Recorder):
             self.peer.notify()
 
     def wait(self, condition, timeout=TIMEOUT, what=None):
-        """Reads until `condition()` is true and returns its value. Closed when the client goes first."""
+        """Reads until `condition()` is true and returns its value. Closed when the client goes
+        first."""
         deadline = time.monotonic() + timeout
         self._flush_now()
         while True:
@@ -81,8 +90,10 @@ class Connection(Recorder):
             if self.wire.eof and not self.wire.output:
                 raise Closed(f"while waiting for {what or condition}")
             if time.monotonic() > deadline:
-                raise TimeoutError(f"connection {self.number}: waited {timeout:g} s for {what or condition}; "
-                                   f"the last frames were {self.frames[-5:]}")
+                raise TimeoutError(
+                    f"connection {self.number}: waited {timeout:g} s for {what or condition}; "
+                    f"the last frames were {self.frames[-5:]}"
+                )
             self.step(deadline)
 
     def sleep(self, seconds):
@@ -109,6 +120,7 @@ class Connection(Recorder):
 
     def _next(self, kind, items, timeout, match=None):
         """The first item not yet returned to this kind of expectation, that matches."""
+
         def find():
             start = self._seen.get(kind, 0)
             for index in range(start, len(items)):
@@ -161,9 +173,12 @@ class Connection(Recorder):
         return self.wait(lambda: not self.unacked_settings, timeout, "a SETTINGS acknowledgement")
 
     def expect_rst(self, stream_id=None, timeout=TIMEOUT):
-        """The code with which the client resets the stream; (stream id, code) when none is named."""
+        """The code with which the client resets the stream; (stream id, code) when none is
+        named."""
         if stream_id is not None:
-            return self.wait(lambda: self.resets.get(stream_id), timeout, f"RST_STREAM on {stream_id}")[0]
+            return self.wait(
+                lambda: self.resets.get(stream_id), timeout, f"RST_STREAM on {stream_id}"
+            )[0]
         frame = self.expect_frame(frames.RST_STREAM, timeout)
         return frame.stream_id, frames.read_u32(frame.payload)
 
@@ -180,7 +195,9 @@ class Connection(Recorder):
         return self._next("PING acknowledgement", self.pongs, timeout)
 
     def expect_window_update(self, stream_id=0, at_least=1, timeout=TIMEOUT):
-        """Until the client has granted the stream (0: the connection) so much in all; returns the total."""
+        """Until the client has granted the stream (0: the connection) so much in all; returns the
+        total."""
+
         def enough():
             total = self.window_updates.get(stream_id, 0)
             return total if total >= at_least else None
@@ -269,8 +286,11 @@ class Connection(Recorder):
         pairs = fields.items() if isinstance(fields, dict) else fields
         return self.encoder.encode([(str(name), str(value)) for name, value in pairs])
 
-    def send_headers(self, stream_id, fields, end_stream=False, end_headers=True, padding=None, priority=None):
-        """HEADERS; a block longer than a frame is continued. `fields`: dict, pairs, or an encoded block."""
+    def send_headers(
+        self, stream_id, fields, end_stream=False, end_headers=True, padding=None, priority=None
+    ):
+        """HEADERS; a block longer than a frame is continued. `fields`: dict, pairs, or an encoded
+        block."""
         block = bytes(fields) if isinstance(fields, (bytes, bytearray)) else self.encode(fields)
         flags = end_stream * frames.END_STREAM | (padding is not None) * frames.PADDED
         head = b""
@@ -280,9 +300,14 @@ class Connection(Recorder):
         room = self.frame_size - len(head) - (0 if padding is None else padding + 1)
         first, rest = block[:room], block[room:]
         done = end_headers and not rest
-        self.frame(frames.HEADERS, flags | done * frames.END_HEADERS, stream_id, frames.pad(head + first, padding))
+        self.frame(
+            frames.HEADERS,
+            flags | done * frames.END_HEADERS,
+            stream_id,
+            frames.pad(head + first, padding),
+        )
         while rest:
-            piece, rest = rest[:self.frame_size], rest[self.frame_size:]
+            piece, rest = rest[: self.frame_size], rest[self.frame_size :]
             self.send_continuation(stream_id, piece, end_headers and not rest)
         self._flush_now()
 
@@ -302,11 +327,16 @@ class Connection(Recorder):
         self._flush_now()
 
     def send_body(self, stream_id, data, end_stream=True, timeout=TIMEOUT):
-        """DATA frames within the client's windows, waiting for credit as needed. False when the client resets."""
+        """DATA frames within the client's windows, waiting for credit as needed. False when the
+        client resets."""
         stream = self.streams[stream_id]
         view = memoryview(data)
         while view:
-            self.wait(lambda: self.room(stream) > 0 or stream_id in self.resets, timeout, f"credit on {stream_id}")
+            self.wait(
+                lambda: self.room(stream) > 0 or stream_id in self.resets,
+                timeout,
+                f"credit on {stream_id}",
+            )
             if stream_id in self.resets:
                 return False
             size = min(self.room(stream), len(view), frames.DEFAULT_FRAME)
@@ -350,7 +380,12 @@ class Connection(Recorder):
         self._flush_now()
 
     def push_promise(self, stream_id, promised, fields):
-        self.frame(frames.PUSH_PROMISE, frames.END_HEADERS, stream_id, frames.u32(promised) + self.encode(fields))
+        self.frame(
+            frames.PUSH_PROMISE,
+            frames.END_HEADERS,
+            stream_id,
+            frames.u32(promised) + self.encode(fields),
+        )
         self._flush_now()
 
     rst, goaway, ping, window_update = send_rst, send_goaway, send_ping, send_window_update
@@ -364,7 +399,8 @@ class Connection(Recorder):
     # ends
 
     def close(self, linger=1.0):
-        """close_notify where TLS is on, then FIN; reads on for a while, since unread input would turn FIN into RST."""
+        """close_notify where TLS is on, then FIN; reads on for a while, since unread input would
+        turn FIN into RST."""
         self._flush_now()
         self.wire.end_output()
         deadline = time.monotonic() + linger
@@ -386,24 +422,33 @@ class Connection(Recorder):
 
     def never_reset(self, but=()):
         """Streams that neither we have finished or reset, nor the client has reset."""
-        ended = {sid for type, flags, sid, _ in list(self.sent)
-                 if type in (frames.DATA, frames.HEADERS) and flags & frames.END_STREAM}
+        ended = {
+            sid
+            for type, flags, sid, _ in list(self.sent)
+            if type in (frames.DATA, frames.HEADERS) and flags & frames.END_STREAM
+        }
         opened = {request.stream_id for request in list(self.requests)}
-        return sorted(opened - ended - set(dict(self.own_resets)) - set(dict(self.resets)) - set(but))
+        return sorted(
+            opened - ended - set(dict(self.own_resets)) - set(dict(self.resets)) - set(but)
+        )
 
     def assert_each_reset_once(self, code=None, but=(), timeout=10.0):
-        """Waits until each stream that we did not finish ourselves has had an RST_STREAM from the client; exactly one then,
-        and of the code where one is given."""
+        """Waits until each stream that we did not finish ourselves has had an RST_STREAM from the
+        client; exactly one then, and of the code where one is given."""
         deadline = time.monotonic() + timeout
         while missing := self.never_reset(but):
-            assert time.monotonic() < deadline, f"{len(missing)} streams were never reset: {missing[:10]}"
+            assert time.monotonic() < deadline, (
+                f"{len(missing)} streams were never reset: {missing[:10]}"
+            )
             time.sleep(0.01)
         resets = dict(self.resets)
         twice = {sid: codes for sid, codes in resets.items() if len(codes) != 1}
         assert not twice, f"streams reset more than once: {twice}"
         if code is not None:
             other = {sid: codes for sid, codes in resets.items() if codes[0] != code}
-            assert not other, f"streams reset with another code than {code}: {dict(list(other.items())[:10])}"
+            assert not other, (
+                f"streams reset with another code than {code}: {dict(list(other.items())[:10])}"
+            )
 
     @property
     def credit_outstanding(self):
@@ -411,10 +456,14 @@ class Connection(Recorder):
         return self.largest_send_window - self.send_window
 
     def assert_no_credit_leak(self, keep=0.5, timeout=10.0):
-        """All but a share of the window has come back: batched updates may hold back that much, no more."""
-        self.peer.wait(lambda: self.credit_outstanding <= self.largest_send_window * keep, timeout,
-                       f"credit on connection {self.number}: {self.credit_outstanding} of "
-                       f"{self.largest_send_window} are out after {self.data_sent} bytes")
+        """All but a share of the window has come back: batched updates may hold back that much, no
+        more."""
+        self.peer.wait(
+            lambda: self.credit_outstanding <= self.largest_send_window * keep,
+            timeout,
+            f"credit on connection {self.number}: {self.credit_outstanding} of "
+            f"{self.largest_send_window} are out after {self.data_sent} bytes",
+        )
 
     def assert_flow_balanced(self):
         """No rule was broken, and every stream has ended."""

@@ -11,7 +11,7 @@ pid-file: {dir}/h2o.pid
 error-log: {dir}/errors
 access-log:
   path: {dir}/access
-  format: '{{"connection":%{{connection-id}}x,"protocol":"%H","method":"%m","path":"%U","status":%s}}'
+  format: '{{"connection":%{{connection-id}}x,"method":"%m","path":"%U","status":%s}}'
 temp-buffer-path: {dir}
 num-threads: 1
 max-connections: 4096
@@ -57,8 +57,11 @@ class H2o(Server):
     def _listeners(self):
         cert, key = self.ca.pair("server")
         for host in ["127.0.0.1"] + ["::1"] * has_ipv6():
-            yield (f"listen:\n  host: '{host}'\n  port: {self.ports['https']}\n"
-                   f"  ssl:\n    certificate-file: {cert}\n    key-file: {key}\n    ocsp-update-interval: 0")
+            yield (
+                f"listen:\n  host: '{host}'\n  port: {self.ports['https']}\n"
+                f"  ssl:\n    certificate-file: {cert}\n    key-file: {key}\n"
+                f"    ocsp-update-interval: 0"
+            )
             yield f"listen:\n  host: '{host}'\n  port: {self.ports['http']}"
 
     def commands(self):

@@ -1,7 +1,9 @@
-"""Everything a scripted HTTP/2 peer receives on one connection, recorded, counted and held against the rules.
+"""Everything a scripted HTTP/2 peer receives on one connection, recorded, counted and held against
+the rules.
 
-`Recorder` takes bytes and answers nothing: sockets, scripts and automatic replies are Connection's (h2conn.py). What the
-client does wrong goes to `violations`; nothing is refused, since it is the client that is under test.
+`Recorder` takes bytes and answers nothing: sockets, scripts and automatic replies are Connection's
+(h2conn.py). What the client does wrong goes to `violations`; nothing is refused, since it is the
+client that is under test.
 """
 
 import hpack
@@ -18,7 +20,8 @@ class Recorder:
         self.keep_data = keep_data
         self.keep_body = keep_body
         self.frames = []
-        self.sent = []  # (type, flags, stream_id, length) of what the script sent through the frame methods
+        # (type, flags, stream_id, length) of what the script sent through the frame methods
+        self.sent = []
         self.requests = []
         self.streams = {}
         self.violations = []
@@ -48,10 +51,16 @@ class Recorder:
         self._block = None  # (stream_id, flags, bytearray) while a header block is unfinished
         self._initial_recv_window = frames.DEFAULT_WINDOW
         self._handlers = {
-            frames.DATA: self._on_data, frames.HEADERS: self._on_headers, frames.RST_STREAM: self._on_rst,
-            frames.SETTINGS: self._on_settings, frames.PING: self._on_ping, frames.GOAWAY: self._on_goaway,
-            frames.WINDOW_UPDATE: self._on_window_update, frames.CONTINUATION: self._on_continuation,
-            frames.PUSH_PROMISE: self._on_push, frames.PRIORITY_UPDATE: self._on_priority_update,
+            frames.DATA: self._on_data,
+            frames.HEADERS: self._on_headers,
+            frames.RST_STREAM: self._on_rst,
+            frames.SETTINGS: self._on_settings,
+            frames.PING: self._on_ping,
+            frames.GOAWAY: self._on_goaway,
+            frames.WINDOW_UPDATE: self._on_window_update,
+            frames.CONTINUATION: self._on_continuation,
+            frames.PUSH_PROMISE: self._on_push,
+            frames.PRIORITY_UPDATE: self._on_priority_update,
         }
 
     # for Connection
@@ -63,7 +72,8 @@ class Recorder:
         """The request has ended."""
 
     def on_request_data(self, stream, count):
-        """Flow-controlled bytes have arrived; `stream` is None for a stream that is not known any more."""
+        """Flow-controlled bytes have arrived; `stream` is None for a stream that is not known any
+        more."""
 
     def on_reset(self, stream, code):
         """The client has reset a stream."""
@@ -84,14 +94,14 @@ class Recorder:
             length, type, flags, stream_id = frames.unpack_header(buffer, at)
             if size - at - 9 < length:
                 break
-            payload = bytes(buffer[at + 9:at + 9 + length])
+            payload = bytes(buffer[at + 9 : at + 9 + length])
             at += 9 + length
             self._take(type, flags, stream_id, length, payload)
         del buffer[:at]
 
     def _take_preface(self, buffer):
         size = len(frames.PREFACE)
-        if bytes(buffer[:size]) != frames.PREFACE[:len(buffer)]:
+        if bytes(buffer[:size]) != frames.PREFACE[: len(buffer)]:
             self.wrong(f"the preface is {bytes(buffer[:size])!r}")
             self.preface_seen = True
             return 0
@@ -110,7 +120,9 @@ class Recorder:
         self.frames.append(frame)
         if len(self.frames) == 1 and (type != frames.SETTINGS or flags & frames.ACK):
             self.wrong(f"the first frame is {frame}")
-        if length > frames.DEFAULT_FRAME and length > self._allowed(frames.MAX_FRAME_SIZE, frames.DEFAULT_FRAME):
+        if length > frames.DEFAULT_FRAME and length > self._allowed(
+            frames.MAX_FRAME_SIZE, frames.DEFAULT_FRAME
+        ):
             self.wrong(f"{frame} is longer than allowed")
         if self._block is not None and (type != frames.CONTINUATION or stream_id != self._block[0]):
             self.wrong(f"{frame} inside a header block of stream {self._block[0]}")
@@ -119,9 +131,12 @@ class Recorder:
             handler(flags, stream_id, payload)
 
     def _allowed(self, setting, default):
-        """The most lenient value that the client may believe in: an acknowledged one, or one still under way."""
+        """The most lenient value that the client may believe in: an acknowledged one, or one still
+        under way."""
         values = [self.own_settings.get(setting, default)]
-        values += [dict(pairs)[setting] for pairs in self.unacked_settings if setting in dict(pairs)]
+        values += [
+            dict(pairs)[setting] for pairs in self.unacked_settings if setting in dict(pairs)
+        ]
         return max(values)
 
     # frames that carry requests
@@ -149,7 +164,10 @@ class Recorder:
 
     def _headers_complete(self, stream_id, flags, block):
         try:
-            fields = [(k.decode("latin-1"), v.decode("latin-1")) for k, v in self.decoder.decode(block, raw=True)]
+            fields = [
+                (k.decode("latin-1"), v.decode("latin-1"))
+                for k, v in self.decoder.decode(block, raw=True)
+            ]
         except Exception as error:  # hpack has many kinds, and any is the client's fault
             return self.wrong(f"header block of stream {stream_id}: {error!r}")
         stream = self.streams.get(stream_id)
@@ -162,8 +180,11 @@ class Recorder:
         if stream_id % 2 == 0 or stream_id <= self.last_stream_id:
             self.wrong(f"stream {stream_id} opened after stream {self.last_stream_id}")
         self.last_stream_id = max(self.last_stream_id, stream_id)
-        stream = StreamState(stream_id, self.settings.get(frames.INITIAL_WINDOW_SIZE, frames.DEFAULT_WINDOW),
-                             self._initial_recv_window)
+        stream = StreamState(
+            stream_id,
+            self.settings.get(frames.INITIAL_WINDOW_SIZE, frames.DEFAULT_WINDOW),
+            self._initial_recv_window,
+        )
         stream.request = Request(self, stream_id, fields, self.keep_body)
         self.streams[stream_id] = stream
         self.requests.append(stream.request)
@@ -330,7 +351,9 @@ class Recorder:
     def _on_priority_update(self, flags, stream_id, payload):
         if stream_id or len(payload) < 4:
             return self.wrong("PRIORITY_UPDATE of a wrong form")
-        self.priority_updates.append((frames.read_u32(payload) & frames.MAX_STREAM_ID, payload[4:].decode("latin-1")))
+        self.priority_updates.append(
+            (frames.read_u32(payload) & frames.MAX_STREAM_ID, payload[4:].decode("latin-1"))
+        )
 
     # what the script sends, for the books
 
@@ -348,7 +371,11 @@ class Recorder:
             if stream is not None:
                 stream.client_open = stream.peer_open = False
                 self._settle(stream)
-        elif type in (frames.DATA, frames.HEADERS) and flags & frames.END_STREAM and stream is not None:
+        elif (
+            type in (frames.DATA, frames.HEADERS)
+            and flags & frames.END_STREAM
+            and stream is not None
+        ):
             stream.peer_open = False
             self._settle(stream)
         elif type == frames.WINDOW_UPDATE and len(payload) == 4:

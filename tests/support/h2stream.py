@@ -1,12 +1,24 @@
-"""What a scripted HTTP/2 peer knows of one stream: the request as it arrived, and both directions' state."""
+"""What a scripted HTTP/2 peer knows of one stream: the request as it arrived, and both directions'
+state."""
 
 from urllib.parse import parse_qs, urlsplit
 
 
 class Request:
-    """A request as received. `headers` holds the regular fields as a dict of the last value, `fields` all, in order."""
+    """A request as received. `headers` holds the regular fields as a dict of the last value,
+    `fields` all, in order."""
 
-    __slots__ = ("stream_id", "fields", "conn", "body", "body_length", "trailers", "ended", "number", "early_hint")
+    __slots__ = (
+        "stream_id",
+        "fields",
+        "conn",
+        "body",
+        "body_length",
+        "trailers",
+        "ended",
+        "number",
+        "early_hint",
+    )
 
     def __init__(self, conn, stream_id, fields, keep_body):
         self.conn = conn
@@ -50,7 +62,9 @@ class Request:
     @property
     def query(self):
         """The query as a dict of last values."""
-        return {key: values[-1] for key, values in parse_qs(urlsplit(self.path).query, True).items()}
+        return {
+            key: values[-1] for key, values in parse_qs(urlsplit(self.path).query, True).items()
+        }
 
     @property
     def reset(self):
@@ -60,9 +74,19 @@ class Request:
 
 
 class StreamState:
-    """`client_open`/`peer_open`: that side may still send. `send_window` is the client's grant, `recv_window` ours."""
+    """`client_open`/`peer_open`: that side may still send. `send_window` is the client's grant,
+    `recv_window` ours."""
 
-    __slots__ = ("id", "client_open", "peer_open", "send_window", "recv_window", "request", "counted", "app")
+    __slots__ = (
+        "id",
+        "client_open",
+        "peer_open",
+        "send_window",
+        "recv_window",
+        "request",
+        "counted",
+        "app",
+    )
 
     def __init__(self, stream_id, send_window, recv_window):
         self.id = stream_id

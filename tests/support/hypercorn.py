@@ -1,4 +1,5 @@
-"""hypercorn: a Python HTTP/2 server, with httpbin (WSGI) or the tests' own application (ASGI) behind it."""
+"""hypercorn: a Python HTTP/2 server, with httpbin (WSGI) or the tests' own application (ASGI)
+behind it."""
 
 from .process import PYTHON, Server, has_ipv6, python_environment
 
@@ -32,7 +33,10 @@ class Hypercorn(Server):
     def configure(self):
         cert, key = self.ca.pair("server")
         text = _CONFIG.format(
-            tls=self._binds("https"), plain=self._binds("http"), cert=cert, key=key,
+            tls=self._binds("https"),
+            plain=self._binds("http"),
+            cert=cert,
+            key=key,
             streams=self.max_concurrent_streams,
         )
         (self.dir / "hypercorn.toml").write_text(text)
@@ -45,5 +49,8 @@ class Hypercorn(Server):
         return python_environment()
 
     def commands(self):
-        # One process: with its own worker processes hypercorn would leave them behind when it is killed.
-        return [[PYTHON, "-m", "support.hypercorn_main", str(self.dir / "hypercorn.toml"), self.app]]
+        # One process: with its own worker processes hypercorn would leave them behind when it is
+        # killed.
+        return [
+            [PYTHON, "-m", "support.hypercorn_main", str(self.dir / "hypercorn.toml"), self.app]
+        ]

@@ -1,4 +1,5 @@
-"""Runs hypercorn in this very process: `python -m support.hypercorn_main CONFIG MODE:MODULE:ATTRIBUTE`."""
+"""Runs hypercorn in this very process: `python -m support.hypercorn_main CONFIG
+MODE:MODULE:ATTRIBUTE`."""
 
 import asyncio
 import importlib

@@ -1,4 +1,5 @@
-"""What every scripted server shares: a listening socket, one accept loop, one thread per connection, a clean end."""
+"""What every scripted server shares: a listening socket, one accept loop, one thread per
+connection, a clean end."""
 
 import socket
 import ssl
@@ -14,13 +15,25 @@ JOIN_TIMEOUT = 15.0
 class ScriptedServer:
     """A subclass gives `serve(wire, number)`, which runs in the connection's thread.
 
-    Exceptions of that thread, other than Closed and Stopped, are raised at the end of the `with` block.
+    Exceptions of that thread, other than Closed and Stopped, are raised at the end of the `with`
+    block.
     """
 
     scheme = "http"
 
-    def __init__(self, ca=None, *, cert="server", alpn=None, host="127.0.0.1", port=0, check=True, ask_client=False,
-                 tls_context=None, backlog=1024):
+    def __init__(
+        self,
+        ca=None,
+        *,
+        cert="server",
+        alpn=None,
+        host="127.0.0.1",
+        port=0,
+        check=True,
+        ask_client=False,
+        tls_context=None,
+        backlog=1024,
+    ):
         self.ca = ca
         self.check = check
         self.errors = []
@@ -40,7 +53,9 @@ class ScriptedServer:
         )
         self.host, self.port = self._listener.getsockname()[:2]
         self._stop_reader, self._stop_writer = socket.socketpair()
-        self._accepting = threading.Thread(target=self._accept, name=f"accept-{self.port}", daemon=True)
+        self._accepting = threading.Thread(
+            target=self._accept, name=f"accept-{self.port}", daemon=True
+        )
         self._accepting.start()
 
     # for the tests
@@ -60,7 +75,9 @@ class ScriptedServer:
             if value:
                 return value
             if time.monotonic() > deadline:
-                raise AssertionError(f"waited {timeout:g} s for {what or condition}; {self.describe()}")
+                raise AssertionError(
+                    f"waited {timeout:g} s for {what or condition}; {self.describe()}"
+                )
             with self.changed:
                 self.changed.wait(0.02)
 
@@ -119,7 +136,12 @@ class ScriptedServer:
                 return
             number = self.accepted
             self.accepted += 1
-            thread = threading.Thread(target=self._run, args=(sock, number), name=f"conn-{self.port}-{number}", daemon=True)
+            thread = threading.Thread(
+                target=self._run,
+                args=(sock, number),
+                name=f"conn-{self.port}-{number}",
+                daemon=True,
+            )
             self._threads.append(thread)
             thread.start()
 

@@ -10,9 +10,22 @@ class Nghttpd(Server):
     NAME = "nghttpd"
     PORTS = {"https": "https", "http": "http"}
 
-    def __init__(self, ca, directory, *, max_concurrent_streams=100, trailers=(), early_response=False,
-                 echo_upload=False, window_bits=None, connection_window_bits=None, padding=None,
-                 no_content_length=False, header_table_size=None, workers=1):
+    def __init__(
+        self,
+        ca,
+        directory,
+        *,
+        max_concurrent_streams=100,
+        trailers=(),
+        early_response=False,
+        echo_upload=False,
+        window_bits=None,
+        connection_window_bits=None,
+        padding=None,
+        no_content_length=False,
+        header_table_size=None,
+        workers=1,
+    ):
         super().__init__(directory)
         self.ca = ca
         self.root = write_files(self.dir / "www")
@@ -21,7 +34,12 @@ class Nghttpd(Server):
         self.options += [f"--trailer={name}: {value}" for name, value in trailers]
         self.options += ["--early-response"] * early_response + ["--echo-upload"] * echo_upload
         self.options += ["--no-content-length"] * no_content_length
-        values = {"-w": window_bits, "-W": connection_window_bits, "-b": padding, "-c": header_table_size}
+        values = {
+            "-w": window_bits,
+            "-W": connection_window_bits,
+            "-b": padding,
+            "-c": header_table_size,
+        }
         for option, value in values.items():
             self.options += [option, str(value)] if value is not None else []
 

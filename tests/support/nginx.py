@@ -9,7 +9,13 @@ from .process import Server, has_ipv6, wait_until
 from .www import write_files
 
 BAD_CERTS = (
-    "expired", "not_yet_valid", "wrong_host", "self_signed", "untrusted", "revoked", "missing_intermediate",
+    "expired",
+    "not_yet_valid",
+    "wrong_host",
+    "self_signed",
+    "untrusted",
+    "revoked",
+    "missing_intermediate",
 )
 STATUSES = (200, 204, 301, 304, 400, 401, 403, 404, 418, 421, 429, 500, 502, 503)
 
@@ -24,8 +30,9 @@ worker_rlimit_nofile 16384;
 events {{ worker_connections 8192; }}
 http {{
     log_format entry escape=json '{{"connection":$connection,"number":$connection_requests,'
-        '"protocol":"$server_protocol","method":"$request_method","uri":"$request_uri","status":$status,'
-        '"sent":$bytes_sent,"received":$request_length,"port":$server_port,"agent":"$http_user_agent"}}';
+        '"protocol":"$server_protocol","method":"$request_method","uri":"$request_uri",'
+        '"status":$status,"sent":$bytes_sent,"received":$request_length,"port":$server_port,'
+        '"agent":"$http_user_agent"}}';
     access_log {access} entry;
     client_body_temp_path {dir}/body;
     proxy_temp_path {dir}/proxy;
@@ -84,7 +91,8 @@ _LOCATIONS = """
         location = /conn {{
             default_type application/json;
             return 200 '{{"connection": $connection, "requests": $connection_requests,
-                "protocol": "$server_protocol", "tls": "$ssl_protocol", "reused": "$ssl_session_reused",
+                "protocol": "$server_protocol", "tls": "$ssl_protocol",
+                "reused": "$ssl_session_reused",
                 "sni": "$ssl_server_name", "client": "$ssl_client_s_dn", "port": $remote_port}}';
         }}
 {statuses}
@@ -97,12 +105,25 @@ class Nginx(Server):
 
     NAME = "nginx"
     PORTS = {
-        "https": "https", "https_h1": "https", "http": "http", "h2c": "http", "mtls": "https", "backend": "http",
+        "https": "https",
+        "https_h1": "https",
+        "http": "http",
+        "h2c": "http",
+        "mtls": "https",
+        "backend": "http",
         **{name: "https" for name in BAD_CERTS},
     }
 
-    def __init__(self, ca, directory, *, keepalive_requests=None, max_concurrent_streams=None, extra_http="",
-                 extra_server=""):
+    def __init__(
+        self,
+        ca,
+        directory,
+        *,
+        keepalive_requests=None,
+        max_concurrent_streams=None,
+        extra_http="",
+        extra_server="",
+    ):
         super().__init__(directory)
         self.ca = ca
         self.keepalive_requests = keepalive_requests
@@ -128,7 +149,17 @@ class Nginx(Server):
 
     def commands(self):
         nginx = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin") or "nginx"
-        return [[nginx, "-p", str(self.dir), "-c", str(self.dir / "nginx.conf"), "-e", str(self.log_path)]]
+        return [
+            [
+                nginx,
+                "-p",
+                str(self.dir),
+                "-c",
+                str(self.dir / "nginx.conf"),
+                "-e",
+                str(self.log_path),
+            ]
+        ]
 
     def _limits(self):
         lines = [f"keepalive_requests {self.keepalive_requests or 1000000000};"]
@@ -149,8 +180,14 @@ class Nginx(Server):
     def _server(self, port, options, cert=None, extra=""):
         hosts = ["127.0.0.1"] + ["[::1]"] * has_ipv6()
         listen = " ".join(f"listen {host}:{self.ports[port]} {options};" for host in hosts)
-        pair = "ssl_certificate {}; ssl_certificate_key {};".format(*self.ca.pair(cert)) if cert else ""
-        statuses = "\n".join(f"        location = /status/{c} {{ return {c}; }}" for c in STATUSES if c != 301)
+        pair = (
+            "ssl_certificate {}; ssl_certificate_key {};".format(*self.ca.pair(cert))
+            if cert
+            else ""
+        )
+        statuses = "\n".join(
+            f"        location = /status/{c} {{ return {c}; }}" for c in STATUSES if c != 301
+        )
         statuses += "\n        location = /status/301 { return 301 /small; }"
         body = _LOCATIONS.format(
             dir=self.dir, root=self.root, statuses=statuses, extra_server=self.extra_server
@@ -178,7 +215,8 @@ class Nginx(Server):
 
 
 class Watch:
-    """A window on the access log. nginx writes an entry when the request is over, so reading waits for the count."""
+    """A window on the access log. nginx writes an entry when the request is over, so reading waits
+    for the count."""
 
     def __init__(self, server):
         self.server = server
@@ -193,12 +231,13 @@ class Watch:
 
     def requests(self, at_least=1, timeout=10.0):
         """The entries since the start, once there are enough of them."""
+
         def enough():
-            entries = self.server.access()[self.skip:]
+            entries = self.server.access()[self.skip :]
             return entries if len(entries) >= at_least else None
 
         if at_least == 0:
-            return self.server.access()[self.skip:]
+            return self.server.access()[self.skip :]
         return wait_until(enough, timeout, f"{at_least} requests in nginx's access log")
 
     def connections(self, at_least=1):

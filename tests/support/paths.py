@@ -1,4 +1,5 @@
-"""What a Responder answers on each path. A handler is a few lines; see README.md for the queries."""
+"""What a Responder answers on each path. A handler is a few lines; see README.md for the
+queries."""
 
 import gzip
 import hashlib
@@ -11,9 +12,11 @@ PATHS = {}
 
 def path(name):
     """Registers a handler."""
+
     def register(handler):
         PATHS[name] = handler
         return handler
+
     return register
 
 
@@ -92,18 +95,29 @@ def drip(stream):
 
 @path("/status")
 def status(stream):
-    stream.respond(stream.number("code", 200), b"" if stream.number("code") in (204, 304) else b"status\n")
+    stream.respond(
+        stream.number("code", 200), b"" if stream.number("code") in (204, 304) else b"status\n"
+    )
 
 
 @path("/echo")
 def echo(stream):
     request = stream.request
     body = bytes(request.body or b"")
-    stream.json({
-        "method": request.method, "path": request.path, "authority": request.authority, "scheme": request.scheme,
-        "fields": request.fields, "trailers": request.trailers, "length": request.body_length,
-        "body": body.decode("latin-1"), "connection": stream.conn.number, "stream": stream.id,
-    })
+    stream.json(
+        {
+            "method": request.method,
+            "path": request.path,
+            "authority": request.authority,
+            "scheme": request.scheme,
+            "fields": request.fields,
+            "trailers": request.trailers,
+            "length": request.body_length,
+            "body": body.decode("latin-1"),
+            "connection": stream.conn.number,
+            "stream": stream.id,
+        }
+    )
 
 
 @path("/echo-body")
@@ -138,7 +152,8 @@ def stall_upload(stream):
 @path("/early")
 @early
 def early_response(stream):
-    """A whole response while the upload runs, then RST_STREAM(NO_ERROR), as RFC 9113, section 8.1 allows."""
+    """A whole response while the upload runs, then RST_STREAM(NO_ERROR), as RFC 9113, section 8.1
+    allows."""
     stream.respond(stream.number("code", 413), b"early")
     stream.on_drained = lambda: stream.conn.send_rst(stream.id, frames.NO_ERROR)
 
@@ -169,7 +184,9 @@ def misdirected(stream):
 @path("/503")
 def unavailable(stream):
     first = stream.conn.peer.count(stream.request.path) <= stream.number("times", 1)
-    headers = [("retry-after", stream.request.query["after"])] if "after" in stream.request.query else []
+    headers = (
+        [("retry-after", stream.request.query["after"])] if "after" in stream.request.query else []
+    )
     stream.respond(503 if first else 200, b"", headers)
 
 
@@ -230,7 +247,9 @@ def hints(stream):
 
 @path("/redirect")
 def redirect(stream):
-    stream.respond(stream.number("code", 302), b"", [("location", stream.request.query.get("to", "/"))])
+    stream.respond(
+        stream.number("code", 302), b"", [("location", stream.request.query.get("to", "/"))]
+    )
 
 
 @path("/cookie")
@@ -242,7 +261,10 @@ def cookie(stream):
 @path("/headers")
 def headers(stream):
     """A response with n fields of `size` bytes."""
-    fields = [(f"x-field-{index}", "v" * stream.number("size", 10)) for index in range(stream.number("n", 10))]
+    fields = [
+        (f"x-field-{index}", "v" * stream.number("size", 10))
+        for index in range(stream.number("n", 10))
+    ]
     stream.respond(200, b"fields", fields)
 
 

@@ -1,4 +1,5 @@
-"""A scripted HTTP/2 peer: raw frames over TLS or cleartext, a thread per connection, everything recorded."""
+"""A scripted HTTP/2 peer: raw frames over TLS or cleartext, a thread per connection, everything
+recorded."""
 
 import threading
 from collections import Counter
@@ -13,14 +14,30 @@ __all__ = ["Connection", "Peer", "Responder", "early"]
 
 
 class Peer(ScriptedServer):
-    """`script` is None (a Responder), a callable, or a list of them per connection, of which the last one repeats.
+    """`script` is None (a Responder), a callable, or a list of them per connection, of which the
+    last one repeats.
 
-    `ca` None means cleartext. Options that are not Peer's own go to the Responder. With `alpn=("h2", "http/1.1")`, a client that
-    does not want h2 is served by h1paths, apart: `h1_conns`, `h1_requests()`.
+    `ca` None means cleartext. Options that are not Peer's own go to the Responder. With
+    `alpn=("h2", "http/1.1")`, a client that does not want h2 is served by h1paths, apart:
+    `h1_conns`, `h1_requests()`.
     """
 
-    def __init__(self, ca=None, script=None, *, alpn=("h2",), cert="server", host="127.0.0.1", port=0, check=True,
-                 ask_client=False, tls_context=None, keep_data=False, keep_body=True, **responder_options):
+    def __init__(
+        self,
+        ca=None,
+        script=None,
+        *,
+        alpn=("h2",),
+        cert="server",
+        host="127.0.0.1",
+        port=0,
+        check=True,
+        ask_client=False,
+        tls_context=None,
+        keep_data=False,
+        keep_body=True,
+        **responder_options,
+    ):
         self.scripts = script if isinstance(script, (list, tuple)) else [script]
         self.alpn = alpn or ()
         self.handlers = h1paths.PATHS
@@ -31,8 +48,16 @@ class Peer(ScriptedServer):
         self.responder_options = responder_options
         self._recording = {"keep_data": keep_data, "keep_body": keep_body}
         self._counts = Counter()
-        super().__init__(ca, cert=cert, alpn=alpn, host=host, port=port, check=check, ask_client=ask_client,
-                         tls_context=tls_context)
+        super().__init__(
+            ca,
+            cert=cert,
+            alpn=alpn,
+            host=host,
+            port=port,
+            check=check,
+            ask_client=ask_client,
+            tls_context=tls_context,
+        )
 
     def serve(self, wire, number):
         if wire.tls and "http/1.1" in self.alpn and wire.tls.selected_alpn_protocol() != "h2":
@@ -66,14 +91,23 @@ class Peer(ScriptedServer):
     # what the tests ask
 
     def requests(self, path=None):
-        """The requests of every connection, in order of connection; of one path (without its query) or of all."""
+        """The requests of every connection, in order of connection; of one path (without its query)
+        or of all."""
         found = [request for conn in list(self.conns) for request in list(conn.requests)]
-        return found if path is None else [request for request in found if path in (request.path, request.target)]
+        return (
+            found
+            if path is None
+            else [request for request in found if path in (request.path, request.target)]
+        )
 
     def h1_requests(self, path=None):
         """What came over HTTP/1.1."""
         found = [request for conn in list(self.h1_conns) for request in list(conn.requests)]
-        return found if path is None else [request for request in found if path in (request.path, request.target)]
+        return (
+            found
+            if path is None
+            else [request for request in found if path in (request.path, request.target)]
+        )
 
     def one(self):
         """The only connection there has been."""
@@ -86,7 +120,9 @@ class Peer(ScriptedServer):
 
     @property
     def violations(self):
-        return [f"connection {conn.number}: {text}" for conn in self.conns for text in conn.violations]
+        return [
+            f"connection {conn.number}: {text}" for conn in self.conns for text in conn.violations
+        ]
 
     def assert_sent_once(self, path):
         """Exactly one request of this path has ever arrived, on any connection."""
@@ -98,22 +134,36 @@ class Peer(ScriptedServer):
             conn.assert_no_credit_leak(keep)
 
     def describe(self):
-        return (f"{self.accepted} connections accepted, {len(self.requests())} requests, errors {self.errors}, "
-                f"failed handshakes {self.tls_failures}, violations {self.violations[:5]}")
+        return (
+            f"{self.accepted} connections accepted, {len(self.requests())} requests, "
+            f"errors {self.errors}, "
+            f"failed handshakes {self.tls_failures}, violations {self.violations[:5]}"
+        )
 
     def verify(self):
         super().verify()
-        assert not self.violations, "the client broke the protocol: " + "; ".join(self.violations[:10])
+        assert not self.violations, "the client broke the protocol: " + "; ".join(
+            self.violations[:10]
+        )
 
 
 def _summary(conn):
     codes = Counter(code for several in list(conn.resets.values()) for code in several)
     return {
-        "requests": len(conn.requests), "paths": dict(Counter(request.path for request in list(conn.requests))),
+        "requests": len(conn.requests),
+        "paths": dict(Counter(request.path for request in list(conn.requests))),
         "resets": {str(code): count for code, count in codes.items()},
-        "never_reset": len(conn.never_reset()), "reset_twice": sum(len(several) > 1 for several in list(conn.resets.values())),
-        "streams_open": conn.streams_open, "max_streams_open": conn.max_streams_open, "data_sent": conn.data_sent,
-        "data_received": conn.data_received, "credit_outstanding": conn.credit_outstanding,
-        "largest_send_window": conn.largest_send_window, "pings": len(conn.pings), "goaways": len(conn.goaways),
-        "violations": conn.violations[:20], "closed_by_client": conn.closed_by_client, "outcome": conn.outcome,
+        "never_reset": len(conn.never_reset()),
+        "reset_twice": sum(len(several) > 1 for several in list(conn.resets.values())),
+        "streams_open": conn.streams_open,
+        "max_streams_open": conn.max_streams_open,
+        "data_sent": conn.data_sent,
+        "data_received": conn.data_received,
+        "credit_outstanding": conn.credit_outstanding,
+        "largest_send_window": conn.largest_send_window,
+        "pings": len(conn.pings),
+        "goaways": len(conn.goaways),
+        "violations": conn.violations[:20],
+        "closed_by_client": conn.closed_by_client,
+        "outcome": conn.outcome,
     }

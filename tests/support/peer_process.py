@@ -1,6 +1,8 @@
-"""The Responder peer in a process of its own: for tests that watch the client's memory, or its speed without a shared GIL.
+"""The Responder peer in a process of its own: for tests that watch the client's memory, or its
+speed without a shared GIL.
 
-Started as a module it is that process: options as JSON in its argument, one JSON line out per line in.
+Started as a module it is that process: options as JSON in its argument, one JSON line out per line
+in.
 """
 
 import json
@@ -13,14 +15,18 @@ from .process import PYTHON, die_with_parent, python_environment
 
 
 class PeerProcess:
-    """`options` are Peer's that JSON can hold (no scripts, no handlers). `summary()` is Peer.summary()."""
+    """`options` are Peer's that JSON can hold (no scripts, no handlers). `summary()` is
+    Peer.summary()."""
 
     def __init__(self, ca=None, *, cert="server", **options):
         pair = ca.pair(cert) if ca is not None else None
         self.scheme = "https" if pair else "http"
         self._process = subprocess.Popen(
             [PYTHON, "-m", "support.peer_process", json.dumps({"pair": pair, "options": options})],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=python_environment(), preexec_fn=die_with_parent,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=python_environment(),
+            preexec_fn=die_with_parent,
         )
         try:
             self.port = self._ask("port")

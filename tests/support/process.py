@@ -1,7 +1,9 @@
-"""Starting and stopping a real server: free ports, a log, and waits that end as soon as the condition holds.
+"""Starting and stopping a real server: free ports, a log, and waits that end as soon as the
+condition holds.
 
-A child gets SIGTERM from the kernel if the thread that started it dies, so that even a test run that is killed leaves
-no server behind. Start servers from a thread that outlives them (the main one, as fixtures do).
+A child gets SIGTERM from the kernel if the thread that started it dies, so that even a test run
+that is killed leaves no server behind. Start servers from a thread that outlives them (the main
+one, as fixtures do).
 """
 
 import ctypes
@@ -64,7 +66,8 @@ def _hold_port():
 
 
 def wait_until(condition, timeout=10.0, what=None, interval=0.005):
-    """Returns the first true value of `condition()`, or raises AssertionError when `timeout` has passed."""
+    """Returns the first true value of `condition()`, or raises AssertionError when `timeout` has
+    passed."""
     deadline = time.monotonic() + timeout
     while True:
         value = condition()
@@ -104,7 +107,8 @@ def format_host(host):
 
 
 class Server:
-    """Base of the real servers. A subclass names its ports in PORTS (name -> URL scheme) and gives `command()`s."""
+    """Base of the real servers. A subclass names its ports in PORTS (name -> URL scheme) and gives
+    `command()`s."""
 
     NAME = "server"
     PORTS = {}
@@ -180,12 +184,16 @@ class Server:
                 gone = [p for p in self.processes if p.poll() is not None]
                 if gone or time.monotonic() > deadline:
                     why = f"exit status {gone[0].returncode}" if gone else "it does not accept"
-                    raise StartError(f"{self.NAME}: {name} port {port}: {why}\n{self.log()[-4000:]}")
+                    raise StartError(
+                        f"{self.NAME}: {name} port {port}: {why}\n{self.log()[-4000:]}"
+                    )
                 time.sleep(0.01)
         # A port may have been answered by a stranger: our own processes must be the ones alive.
         for process in self.processes:
             if process.poll() is not None:
-                raise StartError(f"{self.NAME}: exit status {process.returncode}\n{self.log()[-4000:]}")
+                raise StartError(
+                    f"{self.NAME}: exit status {process.returncode}\n{self.log()[-4000:]}"
+                )
 
     def stop(self, sig=signal.SIGTERM):
         """Ends the processes in good order, by force after STOP_TIMEOUT; may be called again."""

@@ -1,4 +1,5 @@
-"""A scripted HTTP proxy: it works, demands credentials, refuses, stalls or lies, and records what it was sent."""
+"""A scripted HTTP proxy: it works, demands credentials, refuses, stalls or lies, and records what
+it was sent."""
 
 import base64
 import threading
@@ -10,7 +11,9 @@ from .relay import connect, relay
 from .wire import Closed
 
 _FAILURES = {
-    "403": (403, "forbidden by the tests"), "502": (502, "no such upstream"), "503": (503, "overloaded"),
+    "403": (403, "forbidden by the tests"),
+    "502": (502, "no such upstream"),
+    "503": (503, "overloaded"),
     "407": (407, "credentials, please"),
 }
 
@@ -18,10 +21,22 @@ _HOP = {"connection", "proxy-connection", "proxy-authorization", "expect"}
 
 
 class ProxyPeer(ScriptedServer):
-    """See README.md for the modes. `routes` says where "host:port" really is; others are connected to as named."""
+    """See README.md for the modes. `routes` says where "host:port" really is; others are connected
+    to as named."""
 
-    def __init__(self, mode="ok", *, username=None, password=None, ca=None, cert="server", routes=None, host="127.0.0.1",
-                 check=True, keep_alive=True):
+    def __init__(
+        self,
+        mode="ok",
+        *,
+        username=None,
+        password=None,
+        ca=None,
+        cert="server",
+        routes=None,
+        host="127.0.0.1",
+        check=True,
+        keep_alive=True,
+    ):
         assert mode in MODES, f"{mode} is none of {sorted(MODES)}"
         self.mode = mode
         self.username = username
@@ -132,7 +147,13 @@ class ProxyPeer(ScriptedServer):
             return
         target = (url.path or "/") + (f"?{url.query}" if url.query else "")
         fields = [(name, value) for name, value in request.fields if name.lower() not in _HOP]
-        lines = [f"{request.method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields), "connection: close", "", ""]
+        lines = [
+            f"{request.method} {target} HTTP/1.1",
+            *(f"{name}: {value}" for name, value in fields),
+            "connection: close",
+            "",
+            "",
+        ]
         upstream.write("\r\n".join(lines).encode("latin-1"))
         upstream.write(_rebuild(request))
         relay(conn.wire, upstream, self._stop_reader.fileno())
@@ -143,10 +164,15 @@ class ProxyPeer(ScriptedServer):
 def _rebuild(request):
     if request.chunks is None:
         return request.body
-    return b"%x\r\n%s\r\n0\r\n\r\n" % (len(request.body), request.body) if request.body else b"0\r\n\r\n"
+    return (
+        b"%x\r\n%s\r\n0\r\n\r\n" % (len(request.body), request.body)
+        if request.body
+        else b"0\r\n\r\n"
+    )
 
 
 # the modes: functions of (proxy, conn, request)
+
 
 def _stall(proxy, conn, request):
     conn.until_closed()
@@ -176,7 +202,9 @@ def _drip(proxy, conn, request):
 
 def _length(proxy, conn, request):
     """2xx to CONNECT has no body, whatever its fields say (RFC 9110, section 9.3.6)."""
-    proxy.tunnel(conn, request, head(200, [("content-length", 5), ("transfer-encoding", "chunked")]))
+    proxy.tunnel(
+        conn, request, head(200, [("content-length", 5), ("transfer-encoding", "chunked")])
+    )
 
 
 def _chatty(proxy, conn, request):
@@ -204,12 +232,23 @@ def _fail_with(code):
     def run(proxy, conn, request):
         conn.read_body(request)
         proxy._fail(conn, *_FAILURES[code])
+
     return run
 
 
 MODES = {
-    "ok": ProxyPeer.work, "hang": _stall, "hang-after-accept": _stall, "hang-after-connect": _hang_after,
-    "close": _close, "refuse": lambda proxy, conn, request: conn.abort(), "garbage": _garbage, "drip": _drip,
-    "length": _length, "chatty": _chatty, "truncated": _truncated, "endless": _endless, "early-bytes": _early_bytes,
+    "ok": ProxyPeer.work,
+    "hang": _stall,
+    "hang-after-accept": _stall,
+    "hang-after-connect": _hang_after,
+    "close": _close,
+    "refuse": lambda proxy, conn, request: conn.abort(),
+    "garbage": _garbage,
+    "drip": _drip,
+    "length": _length,
+    "chatty": _chatty,
+    "truncated": _truncated,
+    "endless": _endless,
+    "early-bytes": _early_bytes,
     **{code: _fail_with(code) for code in _FAILURES},
 }

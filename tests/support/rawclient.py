@@ -1,4 +1,5 @@
-"""A client of raw HTTP/2 frames over cleartext, to try the scripted peer with rights and wrongs of the client's side."""
+"""A client of raw HTTP/2 frames over cleartext, to try the scripted peer with rights and wrongs of
+the client's side."""
 
 import socket
 
@@ -8,7 +9,8 @@ from . import frames
 
 
 class RawClient:
-    """Blocking, one connection; `frames` holds (type, flags, stream id, payload) of all that came."""
+    """Blocking, one connection; `frames` holds (type, flags, stream id, payload) of all that
+    came."""
 
     def __init__(self, port, settings=None, preface=True):
         self.sock = socket.create_connection(("127.0.0.1", port), timeout=5)
@@ -30,12 +32,19 @@ class RawClient:
         self.sock.sendall(frames.pack(type, flags, stream_id, payload))
 
     def request(self, stream_id, path="/", extra=(), end=True, method="GET"):
-        fields = [(":method", method), (":scheme", "http"), (":authority", "127.0.0.1"), (":path", path), *extra]
+        fields = [
+            (":method", method),
+            (":scheme", "http"),
+            (":authority", "127.0.0.1"),
+            (":path", path),
+            *extra,
+        ]
         flags = frames.END_HEADERS | end * frames.END_STREAM
         self.send(frames.HEADERS, flags, stream_id, self.encoder.encode(fields))
 
     def read(self, type, stream_id=None):
-        """The next frame of the type (and stream), reading on as needed; EOF is a ConnectionError."""
+        """The next frame of the type (and stream), reading on as needed; EOF is a
+        ConnectionError."""
         while True:
             for index, frame in enumerate(self.frames):
                 if frame[0] == type and stream_id in (None, frame[2]):
@@ -51,8 +60,8 @@ class RawClient:
             length, type, flags, stream_id = frames.unpack_header(self.buffer)
             if len(self.buffer) < 9 + length:
                 return
-            self.frames.append((type, flags, stream_id, bytes(self.buffer[9:9 + length])))
-            del self.buffer[:9 + length]
+            self.frames.append((type, flags, stream_id, bytes(self.buffer[9 : 9 + length])))
+            del self.buffer[: 9 + length]
 
     def fields(self, stream_id):
         """The next header block on the stream, as a dict."""

@@ -14,7 +14,8 @@ def connect(host, port, stop_fd, timeout=5.0):
 
 
 def relay(first, second, stop_fd, count=None):
-    """Each side's input becomes the other's output; an end is passed on as FIN. `count(index, bytes)` is told of data."""
+    """Each side's input becomes the other's output; an end is passed on as FIN. `count(index,
+    bytes)` is told of data."""
     wires = (first, second)
     while True:
         for index, (source, target) in enumerate(((first, second), (second, first))):
@@ -45,7 +46,9 @@ def _wait(wires, stop_fd):
     poll.register(stop_fd, select.POLLIN)
     by_fd = {}
     for wire, other in (wires, wires[::-1]):
-        mask = (not wire.eof and len(other.output) < _HIGH) * select.POLLIN | bool(wire.output) * select.POLLOUT
+        mask = (not wire.eof and len(other.output) < _HIGH) * select.POLLIN | bool(
+            wire.output
+        ) * select.POLLOUT
         if mask:
             by_fd[wire.sock.fileno()] = wire
             poll.register(wire.sock, mask)

@@ -1,7 +1,9 @@
-"""A well-behaved HTTP/2 server on a scripted connection, with a handler per path (paths.py) and chosen misfortunes.
+"""A well-behaved HTTP/2 server on a scripted connection, with a handler per path (paths.py) and
+chosen misfortunes.
 
-It serves many streams at once, stays within the client's windows, and batches its frames: ten thousand streams take
-seconds. What it is told to do wrong (GOAWAY, REFUSED_STREAM, silence) it does at stream level, so that siblings live.
+It serves many streams at once, stays within the client's windows, and batches its frames: ten
+thousand streams take seconds. What it is told to do wrong (GOAWAY, REFUSED_STREAM, silence) it does
+at stream level, so that siblings live.
 """
 
 import heapq
@@ -17,13 +19,15 @@ _ZEROS = bytes(frames.DEFAULT_FRAME)
 
 
 def early(handler):
-    """Marks a handler that runs when the request's fields are there, not when the request has ended."""
+    """Marks a handler that runs when the request's fields are there, not when the request has
+    ended."""
     handler.early = True
     return handler
 
 
 class Stream:
-    """What a handler works with. All output obeys the client's windows; `conn` is there for what must not."""
+    """What a handler works with. All output obeys the client's windows; `conn` is there for what
+    must not."""
 
     def __init__(self, responder, state):
         self.responder = responder
@@ -61,7 +65,9 @@ class Stream:
             self.write(b"" if empty else body, end=True, trailers=trailers)
 
     def json(self, value, status=200, headers=()):
-        self.respond(status, json.dumps(value).encode(), [("content-type", "application/json"), *headers])
+        self.respond(
+            status, json.dumps(value).encode(), [("content-type", "application/json"), *headers]
+        )
 
     def send_headers(self, status, headers=(), end=False):
         """The final response's fields, or an interim response's (1xx)."""
@@ -75,7 +81,9 @@ class Stream:
             return
         if data:
             self.queue.append(data)
-        self.trailers = list(trailers.items() if isinstance(trailers, dict) else trailers) if trailers else None
+        self.trailers = (
+            list(trailers.items() if isinstance(trailers, dict) else trailers) if trailers else None
+        )
         self.end_queued = end
         self.responder.sending[self.id] = self
 
@@ -93,14 +101,33 @@ class Stream:
 class Responder:
     """Options are in README.md."""
 
-    def __init__(self, conn, *, max_concurrent_streams=100, initial_window=65535, settings=None, latency_ms=0,
-                 goaway_after=None, goaway_code=0, goaway_last=None, graceful=False, refuse_first=0, trailers=None,
-                 hints=0, handlers=None, grant=True, handshake=True):
+    def __init__(
+        self,
+        conn,
+        *,
+        max_concurrent_streams=100,
+        initial_window=65535,
+        settings=None,
+        latency_ms=0,
+        goaway_after=None,
+        goaway_code=0,
+        goaway_last=None,
+        graceful=False,
+        refuse_first=0,
+        trailers=None,
+        hints=0,
+        handlers=None,
+        grant=True,
+        handshake=True,
+    ):
         from .paths import PATHS
 
         self.conn = conn
-        self.settings = {frames.MAX_CONCURRENT_STREAMS: max_concurrent_streams,
-                         frames.INITIAL_WINDOW_SIZE: initial_window, **(settings or {})}
+        self.settings = {
+            frames.MAX_CONCURRENT_STREAMS: max_concurrent_streams,
+            frames.INITIAL_WINDOW_SIZE: initial_window,
+            **(settings or {}),
+        }
         self.latency = latency_ms / 1000
         self.goaway_after = goaway_after
         self.goaway_code = goaway_code
@@ -176,7 +203,8 @@ class Responder:
                     self._ready.append((state, True))
 
     def _deadline(self):
-        """How long the loop may wait: not at all when bodies were held back by output that has gone since."""
+        """How long the loop may wait: not at all when bodies were held back by output that has gone
+        since."""
         if self._held_back:
             self.conn.push()
             if not self.conn.wire.output:
@@ -232,7 +260,7 @@ class Responder:
         """The handler of a path; one registered with a trailing slash takes what is below it."""
         handler = self.handlers.get(target)
         if handler is None:
-            parent = target[:target.rfind("/") + 1]
+            parent = target[: target.rfind("/") + 1]
             handler = self.handlers.get(parent) if len(parent) > 1 else None
         return handler or self.handlers["404"]
 
@@ -258,7 +286,9 @@ class Responder:
         if self.goaway_after is None or self.taken != self.goaway_after:
             return
         if not self.graceful:
-            return self.goaway(self.last_taken if self.goaway_last is None else self.goaway_last, self.goaway_code)
+            return self.goaway(
+                self.last_taken if self.goaway_last is None else self.goaway_last, self.goaway_code
+            )
         self.conn.send_goaway(frames.MAX_STREAM_ID, frames.NO_ERROR)
         self.conn.send_ping(b"graceful")
         self._await_pong(time.monotonic() + 5)
@@ -270,7 +300,8 @@ class Responder:
             self.later(0.002, lambda: self._await_pong(deadline))
 
     def goaway(self, last, code=frames.NO_ERROR, debug=b""):
-        """GOAWAY; streams above `last` get no answer, those below finish, then the connection is closed."""
+        """GOAWAY; streams above `last` get no answer, those below finish, then the connection is
+        closed."""
         self.final = True
         self.last_taken = last
         for stream_id in [i for i in self.running if i > last]:

@@ -1,4 +1,5 @@
-"""Rules of HTTP/2 that a client must keep, checked on the fields and frames it sends (RFC 9113, section 8)."""
+"""Rules of HTTP/2 that a client must keep, checked on the fields and frames it sends (RFC 9113,
+section 8)."""
 
 FORBIDDEN = {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"}
 _TOKEN = set("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
@@ -9,7 +10,7 @@ def check_request_fields(fields):
     wrong = []
     pseudo = [name for name, _ in fields if name.startswith(":")]
     regular = [name for name, _ in fields if not name.startswith(":")]
-    if [name for name, _ in fields[:len(pseudo)]] != pseudo:
+    if [name for name, _ in fields[: len(pseudo)]] != pseudo:
         wrong.append(f"a pseudo field comes after a regular one: {[name for name, _ in fields]}")
     if len(set(pseudo)) != len(pseudo):
         wrong.append(f"a pseudo field comes twice: {pseudo}")

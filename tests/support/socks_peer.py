@@ -9,15 +9,33 @@ from .listener import ScriptedServer
 from .relay import connect, relay
 
 _REPLIES = {
-    "failure": 1, "denied": 2, "network-unreachable": 3, "host-unreachable": 4, "refused-by-origin": 5, "ttl": 6,
-    "command": 7, "address-type": 8,
+    "failure": 1,
+    "denied": 2,
+    "network-unreachable": 3,
+    "host-unreachable": 4,
+    "refused-by-origin": 5,
+    "ttl": 6,
+    "command": 7,
+    "address-type": 8,
 }
-MODES = {"ok", "hang", "hang-after-greeting", "hang-after-request", "refuse", "garbage", "no-method", "version-4",
-         "bad-address-type", "truncated", *_REPLIES}
+MODES = {
+    "ok",
+    "hang",
+    "hang-after-greeting",
+    "hang-after-request",
+    "refuse",
+    "garbage",
+    "no-method",
+    "version-4",
+    "bad-address-type",
+    "truncated",
+    *_REPLIES,
+}
 
 
 class SocksPeer(ScriptedServer):
-    """`requests` lists (kind, host, port) with kind "ipv4", "ipv6" or "name"; `logins` the credentials offered."""
+    """`requests` lists (kind, host, port) with kind "ipv4", "ipv6" or "name"; `logins` the
+    credentials offered."""
 
     scheme = "socks5"
 

@@ -25,12 +25,29 @@ from support.socks_peer import MODES as SOCKS_MODES
 @pytest.fixture
 def curl(ca, tmp_path):
     """curl(url, *options) -> (http version, status, body, error text)"""
+
     def run(url, *options, seconds=5):
         out = tmp_path / "body"
         out.write_bytes(b"")
-        command = ["curl", "-sS", "--noproxy", "" if "-x" in options else "*", "-m", str(seconds), "--cacert", ca.ca_file,
-                   "-o", str(out), "-w", "%{http_version} %{http_code}", *options, url]
-        done = subprocess.run(command, capture_output=True, timeout=seconds + 10, stdin=subprocess.DEVNULL)
+        command = [
+            "curl",
+            "-sS",
+            "--noproxy",
+            "" if "-x" in options else "*",
+            "-m",
+            str(seconds),
+            "--cacert",
+            ca.ca_file,
+            "-o",
+            str(out),
+            "-w",
+            "%{http_version} %{http_code}",
+            *options,
+            url,
+        ]
+        done = subprocess.run(
+            command, capture_output=True, timeout=seconds + 10, stdin=subprocess.DEVNULL
+        )
         version, status = done.stdout.decode().split()
         return version, int(status), out.read_bytes(), done.stderr.decode()
 
@@ -45,6 +62,7 @@ def h2load(*options):
 
 # certificates
 
+
 @pytest.mark.parametrize("name", PAIRS)
 def test_each_certificate_is_what_it_says(ca, name):
     command = ["openssl", "verify", "-no-CApath", "-CAfile", ca.ca_file]
@@ -55,8 +73,15 @@ def test_each_certificate_is_what_it_says(ca, name):
     if name != "client":
         command += ["-verify_hostname", "localhost"]
     done = subprocess.run([*command, ca.pair(name)[0]], capture_output=True, text=True)
-    words = {"expired": "expired", "not_yet_valid": "not yet valid", "wrong_host": "hostname mismatch",
-             "self_signed": "self-signed", "untrusted": "issuer", "revoked": "revoked", "missing_intermediate": "issuer"}
+    words = {
+        "expired": "expired",
+        "not_yet_valid": "not yet valid",
+        "wrong_host": "hostname mismatch",
+        "self_signed": "self-signed",
+        "untrusted": "issuer",
+        "revoked": "revoked",
+        "missing_intermediate": "issuer",
+    }
     if name in words:
         assert done.returncode and words[name] in done.stderr
     else:
@@ -70,6 +95,7 @@ def test_the_encrypted_client_key_opens_with_its_password(ca):
 
 
 # real servers
+
 
 def test_nginx_serves_every_protocol(nginx, curl):
     assert curl(nginx.https_url("/small"))[:3] == ("2", 200, www.SMALL)
@@ -115,7 +141,11 @@ def test_nginx_access_log_counts_connections(nginx, curl):
 
 def test_nginx_says_goaway_after_keepalive_requests(ca, tmp_path):
     with servers.Nginx(ca, tmp_path, keepalive_requests=3, max_concurrent_streams=5) as server:
-        done = subprocess.run(["nghttp", "-nv", "-m2", *[server.https_url("/small")] * 3], capture_output=True, text=True)
+        done = subprocess.run(
+            ["nghttp", "-nv", "-m2", *[server.https_url("/small")] * 3],
+            capture_output=True,
+            text=True,
+        )
         assert "GOAWAY" in done.stdout
         assert "SETTINGS_MAX_CONCURRENT_STREAMS(0x03):5" in done.stdout
 
@@ -135,10 +165,14 @@ def test_nginx_reloads_and_restarts_on_the_same_port(ca, tmp_path, curl):
 
 
 def test_nghttpd_sends_trailers_over_tls_and_cleartext(ca, tmp_path, curl):
-    with servers.Nghttpd(ca, tmp_path, trailers=[("x-check", "sum")], max_concurrent_streams=7) as server:
+    with servers.Nghttpd(
+        ca, tmp_path, trailers=[("x-check", "sum")], max_concurrent_streams=7
+    ) as server:
         assert curl(server.https_url("/1k"))[:3] == ("2", 200, www.KIB)
         assert curl(server.http_url("/1k"), "--http2-prior-knowledge")[:3] == ("2", 200, www.KIB)
-        done = subprocess.run(["nghttp", "-nv", server.https_url("/small")], capture_output=True, text=True)
+        done = subprocess.run(
+            ["nghttp", "-nv", server.https_url("/small")], capture_output=True, text=True
+        )
         assert "x-check: sum" in done.stdout
         assert "MAX_CONCURRENT_STREAMS(0x03):7" in done.stdout
 
@@ -165,22 +199,34 @@ def test_app_tells_what_it_saw(app, curl):
     assert curl(app.https_url("/sse?n=3&ms=1"))[2].count(b"event: tick") == 3
     assert len(curl(app.https_url("/bytes/300000"))[2]) == 300000
     assert curl(app.https_url("/redirect/3"), "-L")[1] == 200
-    assert json.loads(curl(app.https_url("/cookies/set?a=b"), "-L", "-b", "")[2]) == {"cookies": {"a": "b"}}
-    done = subprocess.run(["nghttp", "-nv", "-H", "te: trailers", app.https_url("/trailers")], capture_output=True)
+    assert json.loads(curl(app.https_url("/cookies/set?a=b"), "-L", "-b", "")[2]) == {
+        "cookies": {"a": "b"}
+    }
+    done = subprocess.run(
+        ["nghttp", "-nv", "-H", "te: trailers", app.https_url("/trailers")], capture_output=True
+    )
     assert b"x-length: 13" in done.stdout
 
 
 def test_app_oauth_tokens_expire(app, curl):
     form = "grant_type=client_credentials&client_id=client-id&client_secret="
     assert curl(app.https_url("/oauth/token"), "-d", form + "wrong")[1] == 401
-    answer = json.loads(curl(app.https_url("/oauth/token?expires_in=0.3"), "-d", form + "client-secret")[2])
+    answer = json.loads(
+        curl(app.https_url("/oauth/token?expires_in=0.3"), "-d", form + "client-secret")[2]
+    )
     bearer = ("-H", f"authorization: Bearer {answer['access_token']}")
     assert curl(app.https_url("/oauth/protected"), *bearer)[1] == 200
     wait_until(lambda: curl(app.https_url("/oauth/protected"), *bearer)[1] == 401, 5)
 
 
-@pytest.mark.parametrize("options", [("-u", "user:pass"), ("-H", "authorization: Bearer api-token"),
-                                     ("-H", "x-api-key: your-api-key")])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-u", "user:pass"),
+        ("-H", "authorization: Bearer api-token"),
+        ("-H", "x-api-key: your-api-key"),
+    ],
+)
 def test_app_guards(app, curl, options):
     assert curl(app.https_url("/data"))[1] == 401
     assert curl(app.https_url("/data"), *options)[1] == 200
@@ -218,6 +264,7 @@ def test_a_server_that_does_not_start_shows_its_log(tmp_path):
 
 # the HTTP/2 peer
 
+
 def test_peer_paths(peer, curl, tmp_path):
     p = peer()
     (tmp_path / "upload").write_bytes(b"x" * 200000)
@@ -228,7 +275,10 @@ def test_peer_paths(peer, curl, tmp_path):
     assert curl(p.url("/drip?n=3&ms=1"))[2] == b"abc"
     assert curl(p.url("/hints?n=2"))[1] == 200
     assert curl(p.url("/status?code=204"))[1] == 204
-    assert json.loads(curl(p.url("/upload"), "--data-binary", f"@{tmp_path}/upload")[2])["length"] == 200000
+    assert (
+        json.loads(curl(p.url("/upload"), "--data-binary", f"@{tmp_path}/upload")[2])["length"]
+        == 200000
+    )
     assert curl(p.url("/echo-body"), "-d", "there and back")[2] == b"there and back"
     assert json.loads(curl(p.url("/echo?x=1"), "-d", "abc")[2])["body"] == "abc"
     assert curl(p.url("/trailers"))[2] == b"body"
@@ -244,7 +294,12 @@ def test_peer_records_a_connection(peer, curl):
     p = peer()
     curl(p.url("/one?a=1"), "-d", "body", "-H", "x-a: 1")
     conn, (request,) = p.one(), p.requests("/one")
-    assert (request.method, request.target, request.query, request.body) == ("POST", "/one", {"a": "1"}, b"body")
+    assert (request.method, request.target, request.query, request.body) == (
+        "POST",
+        "/one",
+        {"a": "1"},
+        b"body",
+    )
     assert request.headers["x-a"] == "1" and request.ended and request.reset is None
     assert conn.alpn == "h2" and conn.settings[frames.ENABLE_PUSH] == 0
     p.assert_sent_once("/one")
@@ -354,28 +409,64 @@ def _wrong(client, act):
         "te": lambda: client.request(1, extra=[("te", "gzip")]),
         "length": lambda: client.request(1, extra=[("content-length", "5")]),
         "user information": lambda: client.request(1, extra=[(":authority", "u@h")]),
-        "data after end": lambda: (client.request(1, "/never"), client.send(frames.DATA, 1, 1, b"x")),
-        "window": lambda: (client.request(1, "/stall-upload", end=False), [
-            client.send(frames.DATA, 0, 1, bytes(16384)) for _ in range(5)]),
+        "data after end": lambda: (
+            client.request(1, "/never"),
+            client.send(frames.DATA, 1, 1, b"x"),
+        ),
+        "window": lambda: (
+            client.request(1, "/stall-upload", end=False),
+            [client.send(frames.DATA, 0, 1, bytes(16384)) for _ in range(5)],
+        ),
         "reset idle": lambda: client.send(frames.RST_STREAM, 0, 7, frames.u32(8)),
-        "reset twice": lambda: (client.request(1, "/never"), client.send(frames.RST_STREAM, 0, 1, frames.u32(8)),
-                                client.send(frames.RST_STREAM, 0, 1, frames.u32(8))),
+        "reset twice": lambda: (
+            client.request(1, "/never"),
+            client.send(frames.RST_STREAM, 0, 1, frames.u32(8)),
+            client.send(frames.RST_STREAM, 0, 1, frames.u32(8)),
+        ),
         "zero credit": lambda: client.send(frames.WINDOW_UPDATE, 0, 0, frames.u32(0)),
         "credit overflow": lambda: client.send(frames.WINDOW_UPDATE, 0, 0, frames.u32(2**31 - 1)),
-        "too many streams": lambda: (client.ack(), [client.request(i, "/never") for i in range(1, 9, 2)]),
-        "trailers without end": lambda: (client.request(1, end=False), client.send(frames.HEADERS, 4, 1, trailing)),
-        "interrupted block": lambda: (client.send(frames.HEADERS, 0, 1, b""), client.send(frames.PING, 0, 0, bytes(8))),
+        "too many streams": lambda: (
+            client.ack(),
+            [client.request(i, "/never") for i in range(1, 9, 2)],
+        ),
+        "trailers without end": lambda: (
+            client.request(1, end=False),
+            client.send(frames.HEADERS, 4, 1, trailing),
+        ),
+        "interrupted block": lambda: (
+            client.send(frames.HEADERS, 0, 1, b""),
+            client.send(frames.PING, 0, 0, bytes(8)),
+        ),
         "push": lambda: client.send(frames.PUSH_PROMISE, 4, 1, bytes(4)),
         "hpack": lambda: client.send(frames.HEADERS, 5, 1, b"\xff\xff\xff\xff\xff"),
         "long frame": lambda: client.send(0x42, 0, 0, bytes(16385)),
     }[act]()
 
 
-@pytest.mark.parametrize("act", [
-    "even", "backwards", "upper case", "connection field", "te", "length", "user information", "data after end", "window",
-    "reset idle", "reset twice", "zero credit", "credit overflow", "too many streams", "trailers without end",
-    "interrupted block", "push", "hpack", "long frame",
-])
+@pytest.mark.parametrize(
+    "act",
+    [
+        "even",
+        "backwards",
+        "upper case",
+        "connection field",
+        "te",
+        "length",
+        "user information",
+        "data after end",
+        "window",
+        "reset idle",
+        "reset twice",
+        "zero credit",
+        "credit overflow",
+        "too many streams",
+        "trailers without end",
+        "interrupted block",
+        "push",
+        "hpack",
+        "long frame",
+    ],
+)
 def test_peer_notices_a_client_that_breaks_the_rules(act):
     with pytest.raises(AssertionError, match="the client broke the protocol"):
         with Peer(max_concurrent_streams=3) as p:
@@ -390,14 +481,23 @@ def test_peer_takes_a_client_that_keeps_the_rules(peer):
         client.ack()
         client.request(1, extra=[("te", "trailers"), ("content-length", "4")], end=False)
         client.send(frames.DATA, frames.PADDED, 1, b"\x03data\0\0\0")
-        client.send(frames.HEADERS, frames.END_HEADERS | frames.END_STREAM, 1, client.encoder.encode([("x-t", "1")]))
+        client.send(
+            frames.HEADERS,
+            frames.END_HEADERS | frames.END_STREAM,
+            1,
+            client.encoder.encode([("x-t", "1")]),
+        )
         assert client.fields(1)[":status"] == "200"
         client.request(3, "/bytes?n=100000")
         client.read(frames.DATA, 3)
         client.send(frames.RST_STREAM, 0, 3, frames.u32(frames.CANCEL))
         p.wait(lambda: p.one().resets)
     (first, second) = p.requests()
-    assert bytes(first.body) == b"data" and first.trailers == [("x-t", "1")] and second.reset == frames.CANCEL
+    assert (
+        bytes(first.body) == b"data"
+        and first.trailers == [("x-t", "1")]
+        and second.reset == frames.CANCEL
+    )
     p.one().assert_each_reset_once(frames.CANCEL)
     with pytest.raises(AssertionError, match="never reset"):
         p.one().resets.clear()
@@ -436,7 +536,11 @@ def test_peer_in_a_process_of_its_own(peer_process, curl):
     assert "(92)" in curl(p.url("/short"))[3]
     p.wait(lambda summary: len(summary) == 2 and summary[1]["resets"])
     first, second = p.summary()
-    assert first["paths"] == {"/bytes?n=100": 1} and first["data_sent"] == 100 and not first["violations"]
+    assert (
+        first["paths"] == {"/bytes?n=100": 1}
+        and first["data_sent"] == 100
+        and not first["violations"]
+    )
     assert second["resets"] == {str(frames.PROTOCOL_ERROR): 1}
     plain = peer_process(tls=False)
     assert curl(plain.url("/"), "--http2-prior-knowledge")[1] == 200
@@ -444,7 +548,11 @@ def test_peer_in_a_process_of_its_own(peer_process, curl):
 
 
 def test_goaway_leaves_streams_above_unanswered(peer):
-    p = peer(tls=False, goaway_after=2, handlers={"/late": lambda stream: stream.later(30, lambda: stream.respond(200))})
+    p = peer(
+        tls=False,
+        goaway_after=2,
+        handlers={"/late": lambda stream: stream.later(30, lambda: stream.respond(200))},
+    )
     with RawClient(p.port) as client:
         for stream_id in (1, 3, 5, 7):
             client.request(stream_id, "/late")
@@ -510,7 +618,9 @@ def test_a_client_that_refuses_the_certificate_is_noted(peer, curl):
 @pytest.mark.parametrize("name", sorted(of_kind("stream")))
 def test_each_stream_behaviour_plays(peer, curl, name):
     p = peer(check=False)
-    _, status, _, error = curl(p.url(f"/behave/{name}"), seconds=5 if BEHAVIOURS[name].expect == "ok" else 0.4)
+    _, status, _, error = curl(
+        p.url(f"/behave/{name}"), seconds=5 if BEHAVIOURS[name].expect == "ok" else 0.4
+    )
     assert not p.errors, p.errors
     assert p.requests(f"/behave/{name}")
     if BEHAVIOURS[name].expect == "ok":
@@ -528,6 +638,7 @@ def test_each_connection_behaviour_plays(peer, curl, name):
 
 
 # HTTP/1.1, proxies, names
+
 
 @pytest.mark.parametrize("tls", [False, True])
 def test_h1peer_paths(h1peer, curl, tls):
@@ -559,7 +670,9 @@ def test_h1peer_keeps_connections_and_replies_as_told(h1peer, curl):
 @pytest.mark.parametrize("name", sorted(H1_BEHAVIOURS))
 def test_each_h1_behaviour_plays(h1peer, curl, name):
     p = h1peer()
-    _, status, _, error = curl(p.url(f"/behave/{name}"), seconds=5 if H1_BEHAVIOURS[name].expect == "ok" else 0.4)
+    _, status, _, error = curl(
+        p.url(f"/behave/{name}"), seconds=5 if H1_BEHAVIOURS[name].expect == "ok" else 0.4
+    )
     assert len(p.requests()) == 1
     if H1_BEHAVIOURS[name].expect == "ok":
         assert status == 200 and not error
@@ -567,7 +680,9 @@ def test_each_h1_behaviour_plays(h1peer, curl, name):
 
 def test_proxy_peer_works_and_demands_credentials(proxy_peer, peer, h1peer, curl):
     h2, h1 = peer(), h1peer()
-    proxy = proxy_peer(username="u", password="p", routes={"a.example.test:443": ("127.0.0.1", h2.port)})
+    proxy = proxy_peer(
+        username="u", password="p", routes={"a.example.test:443": ("127.0.0.1", h2.port)}
+    )
     assert curl(h1.url("/echo"), "-x", proxy.proxy_url, "-d", "abc")[1] == 200
     assert curl("https://a.example.test/", "-x", proxy.proxy_url)[:3] == ("2", 200, b"ok")
     assert curl(h1.url("/"), "-x", proxy.proxy)[1] == 407
@@ -578,7 +693,9 @@ def test_proxy_peer_works_and_demands_credentials(proxy_peer, peer, h1peer, curl
 
 def test_proxy_peer_over_tls(proxy_peer, peer, curl, ca):
     h2, proxy = peer(), proxy_peer(tls=True)
-    assert curl(h2.url("/bytes?n=500000"), "-x", proxy.proxy, "--proxy-cacert", ca.ca_file)[1] == 200
+    assert (
+        curl(h2.url("/bytes?n=500000"), "-x", proxy.proxy, "--proxy-cacert", ca.ca_file)[1] == 200
+    )
     assert proxy.tunnelled[1] > 500000
 
 
@@ -599,7 +716,9 @@ def test_each_socks_mode_plays(socks_peer, peer, curl, mode):
 
 def test_socks_peer_with_credentials_and_names(socks_peer, peer, curl):
     h2 = peer()
-    proxy = socks_peer(username="u", password="p", routes={"a.example.test": ("127.0.0.1", h2.port)})
+    proxy = socks_peer(
+        username="u", password="p", routes={"a.example.test": ("127.0.0.1", h2.port)}
+    )
     url = proxy.proxy_url.replace("socks5", "socks5h")
     assert curl("https://a.example.test/", "-x", url)[1] == 200
     assert proxy.requests == [("name", "a.example.test", 443)] and proxy.logins == [("u", "p")]
@@ -608,7 +727,9 @@ def test_socks_peer_with_credentials_and_names(socks_peer, peer, curl):
 def ask(server, name, qtype=1, tcp=False, seconds=1.0):
     """A query of our own; (rcode, flags, answer count, raw answer) or None for silence."""
     question = b"".join(bytes([len(part)]) + part.encode() for part in name.split(".")) + b"\0"
-    query = struct.pack(">HHHHHH", 0x1234, 0x0100, 1, 0, 0, 0) + question + struct.pack(">HH", qtype, 1)
+    query = (
+        struct.pack(">HHHHHH", 0x1234, 0x0100, 1, 0, 0, 0) + question + struct.pack(">HH", qtype, 1)
+    )
     if tcp:
         with socket.create_connection((server.host, server.port), timeout=seconds) as sock:
             sock.sendall(struct.pack(">H", len(query)) + query)
@@ -626,8 +747,16 @@ def ask(server, name, qtype=1, tcp=False, seconds=1.0):
 
 
 def test_dns_answers_truly_and_otherwise(dns):
-    d = dns({"a.example.test": ["127.0.0.1", "::1"], "*.wild.test": ["127.0.0.2"], "t.test": ["127.0.0.3"] * 3})
-    assert ask(d, "a.example.test")[:3] == (0, False, 1) and ask(d, "a.example.test")[3].endswith(b"\x7f\0\0\1")
+    d = dns(
+        {
+            "a.example.test": ["127.0.0.1", "::1"],
+            "*.wild.test": ["127.0.0.2"],
+            "t.test": ["127.0.0.3"] * 3,
+        }
+    )
+    assert ask(d, "a.example.test")[:3] == (0, False, 1) and ask(d, "a.example.test")[3].endswith(
+        b"\x7f\0\0\1"
+    )
     assert ask(d, "a.example.test", 28)[3].endswith(bytes(15) + b"\1")
     assert ask(d, "x.wild.test")[2] == 1 and ask(d, "x.wild.test", 28)[:3] == (0, False, 0)
     assert ask(d, "nobody.test")[0] == 3
@@ -656,6 +785,7 @@ def test_dns_answers_truly_and_otherwise(dns):
 
 
 # fixtures and guards
+
 
 def test_unused_port_refuses(unused_port):
     with pytest.raises(ConnectionRefusedError):

@@ -30,7 +30,9 @@ class Tinyproxy(Server):
 
     def configure(self):
         auth = f"BasicAuth {self.username} {self.password}" if self.username else ""
-        (self.dir / "tinyproxy.conf").write_text(_CONFIG.format(port=self.ports["proxy"], auth=auth))
+        (self.dir / "tinyproxy.conf").write_text(
+            _CONFIG.format(port=self.ports["proxy"], auth=auth)
+        )
 
     def commands(self):
         return [["tinyproxy", "-d", "-c", str(self.dir / "tinyproxy.conf")]]

@@ -1,7 +1,9 @@
-"""A nonblocking socket, plain or TLS, for scripted peers: an input buffer, an output buffer, and one step that moves both.
+"""A nonblocking socket, plain or TLS, for scripted peers: an input buffer, an output buffer, and
+one step that moves both.
 
-TLS goes through memory BIOs, so that a script can also cut the byte stream inside a record or write below TLS.
-Reading goes on while output is stuck, hence a peer cannot deadlock with a client that is itself writing.
+TLS goes through memory BIOs, so that a script can also cut the byte stream inside a record or write
+below TLS. Reading goes on while output is stuck, hence a peer cannot deadlock with a client that is
+itself writing.
 """
 
 import select
@@ -101,9 +103,11 @@ class Wire:
     # moving bytes
 
     def step(self, deadline=None):
-        """Writes what it can, then waits until `deadline` (None: for ever) to move something either way.
+        """Writes what it can, then waits until `deadline` (None: for ever) to move something either
+        way.
 
-        True when input has come or nothing more will; False when the time is up or only output has moved."""
+        True when input has come or nothing more will; False when the time is up or only output has
+        moved."""
         self.try_write()
         if self.eof and not self.output:
             return True
@@ -186,7 +190,7 @@ class Wire:
         view = memoryview(data)
         try:
             while view:
-                view = view[self.tls.write(view[:READ_SIZE]):]
+                view = view[self.tls.write(view[:READ_SIZE]) :]
         except ssl.SSLError:
             # OpenSSL refuses to write once the client has broken the session off.
             self.output_ended = True
