@@ -201,12 +201,13 @@ static void abandon(struct rqx_client *client)
 {
     struct rqx_engine *engine = client->engine;
 
-    client->unreferenced = true;
+    rqx__engine_abandon(engine);
     rqx__pool_abandon(&client->pool, client);
     rqx__list_remove(&client->engine_node);
-    /* exchanges that the parent had under way are left as they are: they may be in any state */
-    if (client->exchange_count == 0)
-        client_free(client);
+    /* exchanges that the parent had under way are left as they are, and with them what they point at */
+    if (client->exchange_count != 0)
+        return;
+    client_free(client);
     rqx_engine_unref(engine);
 }
 

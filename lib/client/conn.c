@@ -199,6 +199,8 @@ void rqx__conn_abandon(struct rqx__conn *conn)
     rqx__list_remove(&conn->ready_node);
     rqx__list_remove(&conn->idle_node);
     rqx__defer_cancel(&conn->work);
+    rqx__loop_unwatch(conn->engine->loop, &conn->watch);
+    rqx__timer_clear(conn->engine->loop, &conn->timer);
     rqx__wire_free(conn->wire); /* closes this process's copy of the socket; the wire says nothing on its own */
     conn->codec->ops->free(conn->codec);
     rqx__buf_done(&conn->out);

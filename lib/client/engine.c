@@ -227,14 +227,11 @@ rqx_engine *rqx_engine_ref(rqx_engine *engine)
  * In a child: closes what was inherited and forgets it.  The parent's threads do not exist here, so the lock, which one
  * of them may have held, means nothing, and objects that still point here are the child's only thread's.
  */
-static void engine_abandon(struct rqx_engine *engine)
+void rqx__engine_abandon(struct rqx_engine *engine)
 {
+    rqx__loop_detach(engine->loop);
     rqx__resolver_abandon(engine->resolver);
     engine->resolver = NULL;
-    rqx__loop_abandon(engine->loop);
-    engine->loop = NULL;
-    rqx__free(engine->read_buffer);
-    rqx__free(engine);
 }
 
 void rqx_engine_unref(rqx_engine *engine)
@@ -242,7 +239,8 @@ void rqx_engine_unref(rqx_engine *engine)
     if (engine == NULL || atomic_fetch_sub_explicit(&engine->refs, 1, memory_order_acq_rel) != 1)
         return;
     if (rqx__engine_forked(engine)) {
-        engine_abandon(engine);
+        rqx__engine_abandon(engine);
+        rqx__engine_free(engine);
         return;
     }
     rqx__engine_stop(engine);

@@ -110,6 +110,8 @@ void rqx__waiter_wake(struct rqx__waiter *waiter);
 int rqx__engine_start_thread(struct rqx_engine *engine);
 /* Ends the thread, if there is one, and frees the engine. */
 void rqx__engine_stop(struct rqx_engine *engine);
+/* In a forked child: closes this process's copies of loop and resolver; what is torn down after that touches memory alone. */
+void rqx__engine_abandon(struct rqx_engine *engine);
 /* Frees an engine that nobody drives. */
 void rqx__engine_free(struct rqx_engine *engine);
 

@@ -453,8 +453,7 @@ static void drop_origin(struct rqx__map_node *map_node, void *user)
 static void pool_drop(struct rqx__pool *pool, struct rqx_client *client, bool abandon)
 {
     rqx__map_each(&pool->origins, drop_origin, &abandon);
-    if (!abandon)
-        rqx__timer_clear(client->engine->loop, &pool->expiry);
+    rqx__timer_clear(client->engine->loop, &pool->expiry);
     rqx__defer_cancel(&pool->service);
     rqx__map_done(&pool->origins);
 }

@@ -52,12 +52,11 @@ static void job_free(struct dial_job *job, bool abandon)
 {
     rqx__list_remove(&job->node);
     job->origin->dial_count--;
-    if (abandon) {
+    rqx__timer_clear(loop_of(job->origin), &job->surplus);
+    if (abandon)
         rqx__dial_abandon(job->dial);
-    } else {
-        rqx__timer_clear(loop_of(job->origin), &job->surplus);
+    else
         rqx__dial_free(job->dial);
-    }
     rqx__free(job);
 }
 
