@@ -204,7 +204,8 @@ class Server:
             try:
                 process.wait(STOP_TIMEOUT)
             except subprocess.TimeoutExpired:
-                _kill_group(process)
+                pass
+            _kill_group(process)  # workers whose master died before it could end them
         self.processes = []
 
     def kill(self):
