@@ -10,6 +10,8 @@
 #define UNKNOWN_MAX_STREAMS 100
 /* Odd ids up to 2^31 - 1. */
 #define ALL_IDS (UINT32_C(1) << 30)
+/* Bytes given to nghttp2 at once. */
+#define PIECE 16384
 /* Acknowledgements that may wait to be sent. */
 #define MAX_OUTBOUND_ACK 512
 /* A request's fields as nghttp2 estimates them: two lists of RQX__HEADERS_MAX_BYTES, target and authority, and more. */
@@ -107,6 +109,8 @@ void rqx__h2_finish(struct rqx__h2 *h2, struct rqx__stream *stream, const struct
 /* Has nghttp2 reset a stream that it knows, and tell nobody of it. */
 static void reset(struct rqx__h2 *h2, const struct rqx__stream *stream, uint32_t h2_code)
 {
+    if (h2->broken)
+        return;
     nghttp2_session_set_stream_user_data(h2->session, stream->id, NULL);
     if (nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, stream->id, h2_code) != 0)
         rqx__h2_fatal(h2, RQX_ERR_NOMEM, NULL);
@@ -198,7 +202,7 @@ static int resume_body(struct rqx__codec *codec, struct rqx__stream *stream)
     struct rqx__h2 *h2 = rqx__h2_of(codec);
 
     /* held back for a reason of our own: the body is asked when that is over */
-    if (stream->codec != codec || !(stream->flags & RQX__H2_UPLOADING) ||
+    if (stream->codec != codec || !(stream->flags & RQX__H2_UPLOADING) || h2->dying ||
         (stream->flags & (RQX__H2_EXPECTING | RQX__H2_PARKED)))
         return 0;
     if (nghttp2_is_fatal(nghttp2_session_resume_data(h2->session, stream->id)))
@@ -208,8 +212,10 @@ static int resume_body(struct rqx__codec *codec, struct rqx__stream *stream)
 
 static void consumed(struct rqx__codec *codec, struct rqx__stream *stream, size_t len)
 {
-    if (stream->codec == codec)
-        rqx__h2_window_consumed(rqx__h2_of(codec), stream, len);
+    struct rqx__h2 *h2 = rqx__h2_of(codec);
+
+    if (stream->codec == codec && !h2->dying)
+        rqx__h2_window_consumed(h2, stream, len);
 }
 
 /* ---- bytes ---- */
@@ -231,25 +237,40 @@ static bool found_violation(const struct rqx__h2 *h2)
     return !h2->goaway && !h2->shut && h2->ids_left != 0 && !nghttp2_session_check_request_allowed(h2->session);
 }
 
+/* Gives nghttp2 a piece that is small enough for what it brings to count before the next one's frames do. */
+static void take_piece(struct rqx__h2 *h2, const uint8_t *data, size_t len)
+{
+    ssize_t rv;
+
+    if (rqx__h2_guard_scan(h2, data, len) < 0)
+        return;
+    rv = nghttp2_session_mem_recv(h2->session, data, len);
+    if (rv < 0)
+        rqx__h2_fatal(h2, rqx__h2_error_of((int)rv), NULL);
+    else if (found_violation(h2))
+        write_farewell(h2);
+}
+
 static int h2_recv(struct rqx__codec *codec, const uint8_t *data, size_t len, struct rqx__err *err)
 {
     struct rqx__h2 *h2 = rqx__h2_of(codec);
-    ssize_t rv;
 
     if (h2->dying)
         return tell_fatal(h2, err);
     h2->last_sign = codec->now;
     h2->ping_waits = false;
-    rv = nghttp2_session_mem_recv(h2->session, data, len);
-    if (rv < 0 && h2->fatal.code == 0)
-        rqx__h2_fatal(h2, rqx__h2_error_of((int)rv), NULL);
-    if (h2->fatal.code == RQX_ERR_FLOOD && !h2->terminating) {
-        h2->terminating = true;
-        nghttp2_session_terminate_session(h2->session, NGHTTP2_ENHANCE_YOUR_CALM);
+    while (len != 0 && h2->fatal.code == 0) {
+        size_t piece = len < PIECE ? len : PIECE;
+
+        take_piece(h2, data, piece);
+        data += piece;
+        len -= piece;
     }
-    if (h2->fatal.code == 0 && found_violation(h2))
-        write_farewell(h2);
-    return h2->fatal.code == 0 ? 0 : tell_fatal(h2, err);
+    if (h2->fatal.code == 0)
+        return 0;
+    if (h2->fatal.code == RQX_ERR_FLOOD)
+        nghttp2_session_terminate_session(h2->session, NGHTTP2_ENHANCE_YOUR_CALM);
+    return tell_fatal(h2, err);
 }
 
 static int eof(struct rqx__codec *codec, struct rqx__err *err)
@@ -423,7 +444,9 @@ static void h2_free(struct rqx__codec *codec)
     h2 = rqx__h2_of(codec);
     /* callbacks that tell of streams are over */
     h2->failed = true;
-    nghttp2_session_del(h2->session);
+    if (!h2->broken)
+        nghttp2_session_del(h2->session);
+    rqx__h2_mem_done(h2);
     rqx__buf_done(&h2->farewell);
     rqx__free(h2->nva);
     rqx__free(h2);
@@ -452,30 +475,6 @@ static const struct rqx__codec_ops h2_ops = {
 
 /* ---- making one ---- */
 
-static void *mem_malloc(size_t size, void *user)
-{
-    (void)user;
-    return rqx__malloc(size);
-}
-
-static void mem_free(void *memory, void *user)
-{
-    (void)user;
-    rqx__free(memory);
-}
-
-static void *mem_calloc(size_t count, size_t size, void *user)
-{
-    (void)user;
-    return rqx__calloc(count, size);
-}
-
-static void *mem_realloc(void *memory, size_t size, void *user)
-{
-    (void)user;
-    return rqx__realloc(memory, size);
-}
-
 static void set_options(const struct rqx__h2 *h2, nghttp2_option *option)
 {
     nghttp2_option_set_no_auto_window_update(option, 1);
@@ -485,7 +484,8 @@ static void set_options(const struct rqx__h2 *h2, nghttp2_option *option)
     /* common on servers that translate from HTTP/1.1; h2_recv.c trims */
     nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1);
 #ifdef HAVE_NGHTTP2_OPTION_SET_MAX_CONTINUATIONS
-    nghttp2_option_set_max_continuations(option, h2->max_continuations);
+    /* h2_guard.c counts them too, and tells why */
+    nghttp2_option_set_max_continuations(option, h2->max_continuations + 1);
 #else
     (void)h2;
 #endif
@@ -495,7 +495,7 @@ static void set_options(const struct rqx__h2 *h2, nghttp2_option *option)
    come from mem.h. */
 static int new_session(struct rqx__h2 *h2)
 {
-    nghttp2_mem mem = {NULL, mem_malloc, mem_free, mem_calloc, mem_realloc};
+    nghttp2_mem mem;
     nghttp2_session_callbacks *callbacks = NULL;
     nghttp2_option *option = NULL;
     int rv = NGHTTP2_ERR_NOMEM;
@@ -504,6 +504,7 @@ static int new_session(struct rqx__h2 *h2)
         rqx__h2_send_callbacks(callbacks);
         rqx__h2_recv_callbacks(callbacks);
         set_options(h2, option);
+        rqx__h2_mem_init(h2, &mem);
         rv = nghttp2_session_client_new3(&h2->session, callbacks, h2, option, &mem);
     }
     nghttp2_option_del(option);
@@ -538,6 +539,7 @@ int rqx__h2_new(const struct rqx__codec_config *config, struct rqx__codec **ret_
         return RQX_ERR_NOMEM;
     h2->codec.ops = &h2_ops;
     h2->config = *config;
+    rqx__list_init(&h2->blocks);
     rqx__list_init(&h2->pending);
     rqx__list_init(&h2->active);
     rqx__list_init(&h2->expecting);

@@ -5,7 +5,8 @@
  *
  * Floods (RFC 9113 section 10.5): each frame that brings a stream of ours no further takes from a budget, which time, messages
  * and bytes of bodies fill up again.  What is legal in small numbers, and every peer sends some of, ends
- * the connection when there is nothing but.
+ * the connection when there is nothing but.  Frames are counted here and not in nghttp2's callbacks, which are silent about
+ * what it ignores.
  */
 #include "proto/h2_internal.h"
 
@@ -22,6 +23,7 @@
 /* CONTINUATION frames of one header section: some, and those that a large one needs. */
 #define FEW_CONTINUATIONS 8
 #define FRAME_BYTES 16384
+#define FRAME_HEADER sizeof(((struct rqx__h2 *)NULL)->scan_header)
 /* How much rarer PING becomes for a peer that complained. */
 #define CALMER 4
 
@@ -62,14 +64,14 @@ static void refill_by_time(struct rqx__h2 *h2)
 }
 
 /* What a frame takes from the budget. */
-static int32_t cost_of(const nghttp2_frame_hd *hd)
+static int32_t cost_of(uint32_t length, uint8_t type, uint8_t flags)
 {
-    switch (hd->type) {
+    switch (type) {
     case NGHTTP2_DATA:
         /* empty, or perhaps nothing but padding */
-        if (hd->flags & NGHTTP2_FLAG_END_STREAM)
+        if (flags & NGHTTP2_FLAG_END_STREAM)
             return 0;
-        return hd->length == 0 || ((hd->flags & NGHTTP2_FLAG_PADDED) && hd->length <= 256) ? 1 : 0;
+        return length == 0 || ((flags & NGHTTP2_FLAG_PADDED) && length <= 256) ? 1 : 0;
     case NGHTTP2_SETTINGS:
         return 4;
     case NGHTTP2_PUSH_PROMISE:
@@ -95,19 +97,48 @@ static int flooded(struct rqx__h2 *h2, uint8_t type)
     return RQX_ERR_FLOOD;
 }
 
-int rqx__h2_guard_frame(struct rqx__h2 *h2, const nghttp2_frame_hd *hd)
+/* A frame with that header begins. */
+static int count_frame(struct rqx__h2 *h2, uint32_t length, uint8_t type, uint8_t flags)
 {
-    int32_t cost = cost_of(hd);
+    int32_t cost = cost_of(length, type, flags);
 
-    if (hd->type != NGHTTP2_CONTINUATION)
+    if (type != NGHTTP2_CONTINUATION)
         h2->continuations = 0;
     else if (++h2->continuations > h2->max_continuations)
-        return flooded(h2, hd->type);
+        return flooded(h2, type);
     if (cost > h2->budget)
         refill_by_time(h2);
     if (cost > h2->budget)
-        return flooded(h2, hd->type);
+        return flooded(h2, type);
     h2->budget -= cost;
+    return 0;
+}
+
+int rqx__h2_guard_scan(struct rqx__h2 *h2, const uint8_t *data, size_t len)
+{
+    while (len != 0) {
+        size_t piece;
+        const uint8_t *header = h2->scan_header;
+
+        if (h2->scan_left != 0) {
+            piece = len < h2->scan_left ? len : h2->scan_left;
+            h2->scan_left -= (uint32_t)piece;
+        } else {
+            piece = FRAME_HEADER - h2->scan_have;
+            if (piece > len)
+                piece = len;
+            memcpy(h2->scan_header + h2->scan_have, data, piece);
+            h2->scan_have += piece;
+            if (h2->scan_have == FRAME_HEADER) {
+                h2->scan_have = 0;
+                h2->scan_left = (uint32_t)header[0] << 16 | (uint32_t)header[1] << 8 | header[2];
+                if (count_frame(h2, h2->scan_left, header[3], header[4]) < 0)
+                    return RQX_ERR_FLOOD;
+            }
+        }
+        data += piece;
+        len -= piece;
+    }
     return 0;
 }
 

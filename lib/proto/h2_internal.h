@@ -6,6 +6,7 @@
  *   h2_send.c    requests on their way out: streams given to nghttp2, bodies, trailers, frames
  *   h2_recv.c    nghttp2's callbacks, turned into upcalls
  *   h2_window.c  flow control of what is received
+ *   h2_mem.c     nghttp2's memory
  *   h2_guard.c   a peer that is gone, or sends what costs and brings nothing
  *
  * These are the only files that know nghttp2.  They know no socket, clock or lock.
@@ -22,6 +23,7 @@
 #endif
 
 #include <nghttp2/nghttp2.h>
+#include <stddef.h>
 
 #include "base/clock.h"
 #include "proto/codec.h"
@@ -47,6 +49,7 @@ struct rqx__h2 {
     struct rqx__codec codec; /* first */
     struct rqx__codec_config config;
     nghttp2_session *session;
+    struct rqx__list blocks; /* nghttp2's memory */
 
     /* streams */
     struct rqx__list pending;   /* submitted to us, not yet to nghttp2; oldest first */
@@ -81,7 +84,6 @@ struct rqx__h2 {
     bool dying;              /* a violation was found, or the session cannot go on */
     bool broken;             /* nghttp2 ran out of memory: it is asked for nothing any more */
     bool goaway;             /* the peer sent GOAWAY */
-    bool terminating;        /* we have asked nghttp2 for an error GOAWAY ourselves */
     int32_t goaway_last;     /* lowest last stream id of the peer's GOAWAYs */
     uint32_t goaway_code;    /* the first that was not NO_ERROR */
     char goaway_text[64];    /* its debug data as far as it is printable */
@@ -109,6 +111,9 @@ struct rqx__h2 {
     /* floods */
     int32_t budget;          /* what the peer may still send that brings nothing */
     uint64_t budget_at;      /* time of the last refill by time */
+    uint8_t scan_header[9];  /* of the frame that begins */
+    size_t scan_have;        /* bytes of it that came */
+    uint32_t scan_left;      /* bytes of the frame's payload that did not */
     size_t continuations;    /* CONTINUATION frames of this header section */
     size_t max_continuations;
     uint64_t budget_bytes;   /* bytes of bodies that did not count as a refill yet */
@@ -141,6 +146,13 @@ void rqx__h2_fail_list(struct rqx__h2 *h2, struct rqx__list *list, const struct 
 const char *rqx__h2_code_name(uint32_t code, char *buffer, size_t size);
 /* The code of RQX_ERR_ for one of nghttp2's. */
 int rqx__h2_error_of(int nghttp2_error);
+
+/* ---- h2_mem.c ---- */
+
+/* What nghttp2 allocates with; |h2| must stay where it is. */
+void rqx__h2_mem_init(struct rqx__h2 *h2, nghttp2_mem *ret_mem);
+/* Frees all that nghttp2 has not. */
+void rqx__h2_mem_done(struct rqx__h2 *h2);
 
 /* ---- h2_fields.c ---- */
 
@@ -185,8 +197,8 @@ void rqx__h2_window_round_trip(struct rqx__h2 *h2, uint64_t ns);
 /* ---- h2_guard.c ---- */
 
 void rqx__h2_guard_init(struct rqx__h2 *h2);
-/* A frame begins.  RQX_ERR_FLOOD. */
-int rqx__h2_guard_frame(struct rqx__h2 *h2, const nghttp2_frame_hd *hd);
+/* Looks at bytes from the peer before nghttp2 does; RQX_ERR_FLOOD (h2->fatal). */
+int rqx__h2_guard_scan(struct rqx__h2 *h2, const uint8_t *data, size_t len);
 /* What makes up for frames that bring nothing: a header section of a request or response, bytes of a body either way. */
 void rqx__h2_guard_progress(struct rqx__h2 *h2);
 void rqx__h2_guard_bytes(struct rqx__h2 *h2, size_t bytes);

@@ -418,15 +418,8 @@ static int session_error(nghttp2_session *session, int nghttp2_error, const char
     return 0;
 }
 
-static int begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user)
-{
-    (void)session;
-    return rqx__h2_guard_frame(user, hd) < 0 ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
-}
-
 void rqx__h2_recv_callbacks(nghttp2_session_callbacks *callbacks)
 {
-    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, header);
     nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, invalid_header);

@@ -14,6 +14,9 @@
 #include "proto/h2_internal.h"
 #include "support.h"
 
+/* check.h has an old macro of that name */
+#undef fail
+
 #define SLICE(text) ((rqx_slice){(text), strlen(text)})
 #define MS RQX__NS_PER_MS
 
