@@ -32,6 +32,14 @@ typedef struct rqx_limits {
 /** Protocols that a client may speak. */
 enum { RQX_PROTO_HTTP1 = 1, RQX_PROTO_HTTP2 = 2 };
 
+/** An option of setsockopt(2).  |value| is copied. */
+typedef struct rqx_socket_option {
+    int level;
+    int name;
+    const void *value;
+    size_t len;
+} rqx_socket_option;
+
 /** Settings of a client.  Start from rqx_client_options_init.  Counted objects are referenced; the rest is copied. */
 typedef struct rqx_client_options {
     size_t struct_size;           /**< set by rqx_client_options_init */
@@ -54,6 +62,8 @@ typedef struct rqx_client_options {
     size_t max_window;            /**< ceiling of receive windows, bytes; default 16 MiB */
     const char *local_address;    /**< address to connect from, or NULL */
     const char *unix_path;        /**< connect to this unix socket whatever the host, or NULL */
+    const rqx_socket_option *socket_options; /**< set on each socket before it connects; default none */
+    size_t socket_option_count;   /**< of |socket_options| */
 } rqx_client_options;
 
 /** Sets every field to its default.  Since 0.1. */

@@ -92,7 +92,7 @@ RQX_API int rqx_engine_uncork(rqx_engine *engine);
 RQX_API int rqx_engine_take(rqx_engine *engine, rqx_event *events, size_t max);
 /**
  * SYNC only: drives the engine until events wait or |timeout_ms| passed (RQX_NO_TIMEOUT: none; 0: just once), then
- * calls callbacks, or leaves the events to rqx_engine_take.  Gives 0, or RQX_AGAIN if the time passed without any.
+ * calls callbacks, or leaves the events to rqx_engine_take.  Gives 0, or RQX_AGAIN if the time passed, or a signal came, without any.
  * Errors: RQX_ERR_MODE, RQX_ERR_FORKED, RQX_ERR_SYSTEM.  Since 0.1.
  */
 RQX_API int rqx_engine_run(rqx_engine *engine, int64_t timeout_ms);

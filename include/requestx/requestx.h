@@ -8,6 +8,7 @@
 
 #include <requestx/auth.h>
 #include <requestx/client.h>
+#include <requestx/decoder.h>
 #include <requestx/engine.h>
 #include <requestx/error.h>
 #include <requestx/headers.h>

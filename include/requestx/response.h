@@ -31,7 +31,7 @@ RQX_API void rqx_response_unref(rqx_response *response);
 /**
  * SYNC only: drives the engine, or sleeps while another thread does, until one of the |what| bits (RQX_EVENT_HEAD, _BODY, _WRITE, _DONE)
  * is true of the response, which is also the case for all of them once it is done.  Gives 0; RQX_AGAIN if |timeout_ms| passed
- * (RQX_NO_TIMEOUT: none).  Errors: RQX_ERR_MODE, RQX_ERR_FORKED, RQX_ERR_SYSTEM; not the exchange's own failure.
+ * (RQX_NO_TIMEOUT: none) or a signal came.  Errors: RQX_ERR_MODE, RQX_ERR_FORKED, RQX_ERR_SYSTEM; not the exchange's own failure.
  * Any number of threads, each on a response of its own.  Since 0.1.
  */
 RQX_API int rqx_response_wait(rqx_response *response, unsigned what, int64_t timeout_ms);

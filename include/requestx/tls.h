@@ -39,10 +39,11 @@ RQX_API void rqx_tls_options_init(rqx_tls_options *options);
 RQX_API int rqx_tls_new(const rqx_tls_options *options, rqx_tls **ret_tls);
 /**
  * Wraps an OpenSSL `SSL_CTX *` of the caller (one more reference is taken), whose settings are used as they are.  The
- * caller must be linked to the same OpenSSL as the library.  The library sets nothing on it.
+ * caller must be linked to the same OpenSSL as the library.  The library sets nothing on it.  |check_hostname| 0 leaves the
+ * host name unchecked (an SSL_CTX does not know of that wish).
  * Errors: RQX_ERR_INVALID_ARGUMENT, RQX_ERR_NOMEM.  Since 0.1.
  */
-RQX_API int rqx_tls_from_ssl_ctx(void *ssl_ctx, rqx_tls **ret_tls);
+RQX_API int rqx_tls_from_ssl_ctx(void *ssl_ctx, int check_hostname, rqx_tls **ret_tls);
 /**
  * Reads the files now.  On failure |ret_text|, unless NULL, is a text that names the file and the cause, to be freed
  * with rqx_free.  Errors: RQX_ERR_TLS_CONFIG, RQX_ERR_NOMEM.  Blocks on files.  Since 0.1.

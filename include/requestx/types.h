@@ -43,6 +43,9 @@ typedef struct rqx_tls rqx_tls;
 /** A proxy and its credentials: see proxy.h.  Immutable and counted. */
 typedef struct rqx_proxy rqx_proxy;
 
+/** Content codings being undone: see decoder.h.  One owner. */
+typedef struct rqx_decoder rqx_decoder;
+
 /** Bytes that somebody else owns.  |data| is not NUL terminated unless the function that gives it says so. */
 typedef struct rqx_slice {
     const char *data;

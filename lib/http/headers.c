@@ -396,3 +396,17 @@ const struct rqx__field *rqx__headers_find(const struct rqx_headers *headers, en
     }
     return NULL;
 }
+
+int rqx_headers_extend(rqx_headers *headers, const rqx_headers *more)
+{
+    size_t i;
+
+    for (i = 0; i < more->count; i++) {
+        const struct rqx__field *field = &more->fields[i];
+        int rv = rqx__headers_add_checked(headers, field->name, field->name_len, field->value, field->value_len);
+
+        if (rv < 0)
+            return rv;
+    }
+    return 0;
+}

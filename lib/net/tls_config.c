@@ -487,7 +487,7 @@ int rqx_tls_new(const rqx_tls_options *options, rqx_tls **ret_tls)
     return 0;
 }
 
-int rqx_tls_from_ssl_ctx(void *ssl_ctx, rqx_tls **ret_tls)
+int rqx_tls_from_ssl_ctx(void *ssl_ctx, int check_hostname, rqx_tls **ret_tls)
 {
     rqx_tls *tls;
 
@@ -501,6 +501,7 @@ int rqx_tls_from_ssl_ctx(void *ssl_ctx, rqx_tls **ret_tls)
         return RQX_ERR_INVALID_ARGUMENT;
     }
     tls->borrowed = true;
+    tls->any_hostname = check_hostname == 0;
     atomic_init(&tls->ctx, ssl_ctx);
     *ret_tls = tls;
     return 0;

@@ -59,6 +59,7 @@ struct rqx_tls {
 
     /* immutable */
     bool borrowed; /* |ctx| is the user's: nothing is set on it */
+    bool any_hostname; /* borrowed: whose certificate it is does not matter */
     bool verify;
     bool system_trust;
     int min_version;
