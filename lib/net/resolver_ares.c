@@ -1,0 +1,426 @@
+/*
+ * resolver_ares.c - questions to DNS by c-ares, whose sockets and timeouts live in the loop.
+ *
+ * The only file that includes c-ares.  c-ares calls back from inside its own functions, at times while it is still
+ * being asked, so answers are only noted there; they are told once it has returned.
+ */
+#include "net/resolver_internal.h"
+
+#include <ares.h>
+#include <limits.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+/* One server is tried so often, each time for longer. */
+#define TRIES 3
+
+struct rqx__ares {
+    struct rqx__loop *loop;
+    ares_channel channel;
+    void (*finished_cb)(struct rqx__ares_request *request, void *user);
+    void *user;
+    struct rqx__timer timer;
+    struct rqx__list sockets;  /* struct ares_watch */
+    struct rqx__list asked;    /* requests that c-ares has */
+    struct rqx__list finished; /* requests whose answer was noted */
+    struct rqx__list node;     /* among the retired */
+    unsigned depth;            /* calls of ours that are on the stack */
+    int failure;               /* RQX_ERR_* of the loop: everything under way is given up */
+    bool retired;
+    bool closing; /* being freed: nothing is told any more */
+};
+
+struct ares_watch {
+    struct rqx__list node;
+    struct rqx__watch watch;
+};
+
+/* ---- sockets and time ---- */
+
+static void settle(struct rqx__ares *ares);
+
+static void begin(struct rqx__ares *ares)
+{
+    ares->depth++;
+}
+
+static void process(struct rqx__ares *ares, int readable, int writable)
+{
+    begin(ares);
+    ares_process_fd(ares->channel, readable, writable);
+    settle(ares);
+}
+
+static void socket_ready(struct rqx__watch *watch, unsigned events, void *user)
+{
+    int fd = watch->fd;
+    bool readable = (events & (RQX__IO_READ | RQX__IO_ERROR)) != 0;
+    bool writable = (events & RQX__IO_WRITE) != 0;
+
+    process(user, readable ? fd : ARES_SOCKET_BAD, writable ? fd : ARES_SOCKET_BAD);
+}
+
+static void timer_due(struct rqx__timer *timer, void *user)
+{
+    (void)timer;
+    process(user, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+}
+
+static struct ares_watch *find_watch(struct rqx__ares *ares, int fd)
+{
+    struct rqx__list *node;
+    struct rqx__list *following;
+
+    RQX__LIST_EACH(&ares->sockets, node, following)
+    {
+        struct ares_watch *found = RQX__OF(node, struct ares_watch, node);
+
+        if (found->watch.fd == fd)
+            return found;
+    }
+    return NULL;
+}
+
+static void drop_watch(struct rqx__ares *ares, struct ares_watch *found)
+{
+    rqx__loop_unwatch(ares->loop, &found->watch);
+    rqx__list_remove(&found->node);
+    rqx__free(found);
+}
+
+static int add_watch(struct rqx__ares *ares, int fd, unsigned interest)
+{
+    struct ares_watch *made = rqx__calloc(1, sizeof *made);
+    int rc;
+
+    if (made == NULL)
+        return RQX_ERR_NOMEM;
+    rqx__watch_init(&made->watch);
+    rc = rqx__loop_watch(ares->loop, &made->watch, fd, interest, socket_ready, ares);
+    if (rc < 0) {
+        rqx__free(made);
+        return rc;
+    }
+    rqx__list_push_back(&ares->sockets, &made->node);
+    return 0;
+}
+
+static void socket_state_cb(void *user, ares_socket_t fd, int readable, int writable)
+{
+    struct rqx__ares *ares = user;
+    unsigned interest = (readable ? RQX__IO_READ : 0) | (writable ? RQX__IO_WRITE : 0);
+    struct ares_watch *found = find_watch(ares, fd);
+    int rc = 0;
+
+    if (interest == 0) {
+        if (found != NULL)
+            drop_watch(ares, found);
+        return;
+    }
+    if (found != NULL)
+        rc = rqx__loop_set_interest(ares->loop, &found->watch, interest);
+    else
+        rc = add_watch(ares, fd, interest);
+    if (rc < 0)
+        ares->failure = rc;
+}
+
+static int set_timer(struct rqx__ares *ares)
+{
+    struct timeval left;
+    uint64_t deadline = RQX__NEVER;
+
+    /* a millisecond more: c-ares rounds down, and would be asked again too early */
+    if (ares_timeout(ares->channel, NULL, &left) != NULL)
+        deadline = rqx__clock_after_ms(rqx__clock_now(), (int64_t)left.tv_sec * 1000 + left.tv_usec / 1000 + 1);
+    return rqx__timer_set(ares->loop, &ares->timer, deadline);
+}
+
+static void give_up_if_failed(struct rqx__ares *ares)
+{
+    if (ares->failure < 0 && !rqx__list_empty(&ares->asked))
+        ares_cancel(ares->channel); /* each callback notes |failure| */
+    ares->failure = 0;
+}
+
+/* After c-ares returned: tells what was noted, and frees what has retired. */
+static void settle(struct rqx__ares *ares)
+{
+    struct rqx__list *node;
+    int rc;
+
+    give_up_if_failed(ares);
+    rc = rqx__list_empty(&ares->asked) ? rqx__timer_set(ares->loop, &ares->timer, RQX__NEVER) : set_timer(ares);
+    if (rc < 0) {
+        ares->failure = rc;
+        give_up_if_failed(ares);
+    }
+    while ((node = rqx__list_pop_front(&ares->finished)) != NULL)
+        ares->finished_cb(RQX__OF(node, struct rqx__ares_request, node), ares->user);
+    if (--ares->depth == 0 && ares->retired && rqx__list_empty(&ares->asked))
+        rqx__ares_free(ares);
+}
+
+/* ---- answers ---- */
+
+static void refuse(struct rqx__ares_request *request, int code, const char *text)
+{
+    rqx__free(request->addresses);
+    request->addresses = NULL;
+    request->count = 0;
+    request->code = code;
+    request->text = text;
+}
+
+static void note_status(struct rqx__ares_request *request, int status)
+{
+    switch (status) {
+    case ARES_ENOTFOUND:
+    case ARES_ENONAME:
+    case ARES_EBADNAME:
+        refuse(request, RQX_ERR_NAME_NOT_FOUND, "name does not resolve");
+        break;
+    case ARES_ENODATA:
+        refuse(request, RQX_ERR_NAME_NOT_FOUND, "name has no address");
+        break;
+    case ARES_ENOMEM:
+        refuse(request, RQX_ERR_NOMEM, "out of memory");
+        break;
+    case ARES_ECANCELLED:
+        refuse(request, request->ares->failure < 0 ? request->ares->failure : RQX_ERR_RESOLVE,
+               "cannot watch the resolver's sockets");
+        break;
+    case ARES_ETIMEOUT:
+        refuse(request, RQX_ERR_RESOLVE, "timed out asking the DNS servers");
+        break;
+    case ARES_ECONNREFUSED:
+        refuse(request, RQX_ERR_RESOLVE, "cannot reach the DNS servers");
+        break;
+    case ARES_ESERVFAIL:
+    case ARES_EREFUSED:
+    case ARES_ENOTIMP:
+        refuse(request, RQX_ERR_RESOLVE, "the DNS servers failed");
+        break;
+    default:
+        refuse(request, RQX_ERR_RESOLVE, "malformed answer from the DNS servers");
+        break;
+    }
+}
+
+static size_t size_of(int family)
+{
+    return family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
+}
+
+static void note_address(struct rqx__ares_request *request, const struct ares_addrinfo_node *node)
+{
+    size_t size = size_of(request->family);
+    uint8_t *place = request->addresses + request->count * size;
+
+    if (request->family == AF_INET) {
+        struct sockaddr_in in;
+
+        memcpy(&in, node->ai_addr, sizeof in);
+        memcpy(place, &in.sin_addr, size);
+    } else {
+        struct sockaddr_in6 in6;
+
+        memcpy(&in6, node->ai_addr, sizeof in6);
+        memcpy(place, &in6.sin6_addr, size);
+    }
+    request->count++;
+}
+
+/* The answer lives as long as the shortest lived of its records, aliases included. */
+static uint64_t shortest_ttl(const struct ares_addrinfo *answer)
+{
+    const struct ares_addrinfo_node *node;
+    const struct ares_addrinfo_cname *alias;
+    int ttl = INT_MAX;
+
+    for (node = answer->nodes; node != NULL; node = node->ai_next)
+        ttl = node->ai_ttl < ttl ? node->ai_ttl : ttl;
+    for (alias = answer->cnames; alias != NULL; alias = alias->next)
+        ttl = alias->ttl < ttl ? alias->ttl : ttl;
+    return ttl > 0 ? (uint64_t)ttl * 1000 : 0;
+}
+
+static void note_answer(struct rqx__ares_request *request, const struct ares_addrinfo *answer)
+{
+    const struct ares_addrinfo_node *node;
+    unsigned there = 0;
+
+    for (node = answer->nodes; node != NULL; node = node->ai_next)
+        there += node->ai_family == request->family;
+    if (there > RQX__RESOLVE_MAX)
+        there = RQX__RESOLVE_MAX;
+    if (there == 0) {
+        note_status(request, ARES_ENODATA);
+        return;
+    }
+    request->addresses = rqx__malloc(there * size_of(request->family));
+    if (request->addresses == NULL) {
+        note_status(request, ARES_ENOMEM);
+        return;
+    }
+    for (node = answer->nodes; node != NULL && request->count < there; node = node->ai_next) {
+        if (node->ai_family == request->family)
+            note_address(request, node);
+    }
+    request->ttl_ms = shortest_ttl(answer);
+}
+
+static void answered_cb(void *user, int status, int timeouts, struct ares_addrinfo *answer)
+{
+    struct rqx__ares_request *request = user;
+    struct rqx__ares *ares = request->ares;
+
+    (void)timeouts;
+    rqx__list_remove(&request->node);
+    if (!ares->closing) {
+        if (status == ARES_SUCCESS && answer != NULL)
+            note_answer(request, answer);
+        else
+            note_status(request, status);
+        rqx__list_push_back(&ares->finished, &request->node);
+    }
+    if (answer != NULL)
+        ares_freeaddrinfo(answer);
+}
+
+/* ---- asking ---- */
+
+void rqx__ares_ask(struct rqx__ares *ares, const char *name, struct rqx__ares_request *request)
+{
+    /* in the order of the answer: addresses are raced, and servers rotate them on purpose */
+    struct ares_addrinfo_hints hints = {
+        .ai_flags = ARES_AI_NOSORT, .ai_family = request->family, .ai_socktype = SOCK_STREAM};
+
+    request->ares = ares;
+    request->code = 0;
+    request->text = NULL;
+    request->ttl_ms = 0;
+    request->count = 0;
+    request->addresses = NULL;
+    begin(ares);
+    rqx__list_push_back(&ares->asked, &request->node);
+    ares_getaddrinfo(ares->channel, name, NULL, &hints, answered_cb, request);
+    settle(ares);
+}
+
+/* ---- the channel ---- */
+
+static void link_servers(const struct rqx__ares_config *config, struct ares_addr_port_node *nodes)
+{
+    size_t i;
+
+    for (i = 0; i < config->server_count; i++) {
+        const struct rqx__server *server = &config->servers[i];
+
+        memset(&nodes[i], 0, sizeof nodes[i]);
+        nodes[i].next = i + 1 < config->server_count ? &nodes[i + 1] : NULL;
+        nodes[i].family = server->address.family;
+        nodes[i].udp_port = nodes[i].tcp_port = server->port;
+        memcpy(&nodes[i].addr, server->address.bytes, size_of(server->address.family));
+    }
+}
+
+static int set_servers(ares_channel channel, const struct rqx__ares_config *config)
+{
+    struct ares_addr_port_node *nodes;
+    int status;
+
+    if (config->server_count == 0)
+        return ARES_SUCCESS;
+    nodes = rqx__calloc(config->server_count, sizeof *nodes);
+    if (nodes == NULL)
+        return ARES_ENOMEM;
+    link_servers(config, nodes);
+    status = ares_set_servers_ports(channel, nodes);
+    rqx__free(nodes);
+    return status;
+}
+
+static int open_channel(struct rqx__ares *ares, const struct rqx__ares_config *config)
+{
+    char lookups[] = "b"; /* DNS alone: the hosts file is ours */
+    struct ares_options options;
+    int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB;
+    int status;
+
+    memset(&options, 0, sizeof options);
+    options.timeout = config->timeout_ms > INT_MAX ? INT_MAX : (int)config->timeout_ms;
+    options.tries = TRIES;
+    options.lookups = lookups;
+    options.sock_state_cb = socket_state_cb;
+    options.sock_state_cb_data = ares;
+    if (config->resolv_file != NULL) {
+        options.resolvconf_path = (char *)(uintptr_t)config->resolv_file; /* read and copied, not changed */
+        mask |= ARES_OPT_RESOLVCONF;
+    }
+    status = ares_init_options(&ares->channel, &options, mask);
+    if (status == ARES_SUCCESS) {
+        status = set_servers(ares->channel, config);
+        if (status != ARES_SUCCESS)
+            ares_destroy(ares->channel);
+    }
+    return status == ARES_SUCCESS ? 0 : status == ARES_ENOMEM ? RQX_ERR_NOMEM : RQX_ERR_RESOLVE;
+}
+
+int rqx__ares_new(struct rqx__loop *loop, const struct rqx__ares_config *config, struct rqx__ares **ret_ares)
+{
+    struct rqx__ares *ares = rqx__calloc(1, sizeof *ares);
+    int rc;
+
+    if (ares == NULL)
+        return RQX_ERR_NOMEM;
+    ares->loop = loop;
+    ares->finished_cb = config->finished_cb;
+    ares->user = config->user;
+    rqx__timer_init(&ares->timer, timer_due, ares);
+    rqx__list_init(&ares->sockets);
+    rqx__list_init(&ares->asked);
+    rqx__list_init(&ares->finished);
+    rqx__list_init(&ares->node);
+    rc = open_channel(ares, config);
+    if (rc < 0) {
+        rqx__free(ares);
+        return rc;
+    }
+    *ret_ares = ares;
+    return 0;
+}
+
+/* ares_destroy calls back for all that is under way, and tells that its sockets are closed. */
+void rqx__ares_free(struct rqx__ares *ares)
+{
+    if (ares == NULL)
+        return;
+    rqx__timer_clear(ares->loop, &ares->timer);
+    ares->closing = true;
+    ares_destroy(ares->channel);
+    while (!rqx__list_empty(&ares->sockets))
+        drop_watch(ares, RQX__OF(ares->sockets.next, struct ares_watch, node));
+    rqx__list_remove(&ares->node);
+    rqx__free(ares);
+}
+
+void rqx__ares_retire(struct rqx__ares *ares, struct rqx__list *list)
+{
+    ares->retired = true;
+    rqx__list_push_back(list, &ares->node);
+    if (ares->depth == 0 && rqx__list_empty(&ares->asked))
+        rqx__ares_free(ares);
+}
+
+struct rqx__ares *rqx__ares_of_node(struct rqx__list *node)
+{
+    return RQX__OF(node, struct rqx__ares, node);
+}
+
+const char *rqx__resolver_library(void)
+{
+    return ares_version(NULL);
+}
