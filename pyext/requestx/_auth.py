@@ -111,7 +111,6 @@ class BasicAuth(_FixedAuth):
         self._fix(_basic(username, password))
 
 
-@public
 class BearerAuth(_FixedAuth):
     """Sends a token with each request (RFC 6750)."""
 
@@ -310,6 +309,9 @@ class DigestAuth(Auth):
             fields["opaque"] = _quote(challenge.opaque)
         if qop is not None:
             fields.update(qop=qop, nc=nc.decode(), cnonce=_quote(cnonce))
+        elif challenge.is_session:
+            # RFC 2617 has no place for it here, but without it the server cannot know the session's key.
+            fields["cnonce"] = _quote(cnonce)
         return "Digest " + ", ".join(f"{name}={value}" for name, value in fields.items())
 
     def _get_client_nonce(self, nonce_count, nonce):

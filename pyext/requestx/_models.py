@@ -292,6 +292,20 @@ class Response(_core.ResponseBase):
             with request_context(self._request):
                 await self.stream.aclose()
 
+    # `with response:` closes it
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind=None, error=None, traceback=None):
+        self.close()
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, kind=None, error=None, traceback=None):
+        await self.aclose()
+
     def _start_raw(self, kind, refusal):
         if self.is_stream_consumed:
             raise StreamConsumed()

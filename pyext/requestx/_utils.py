@@ -126,20 +126,24 @@ class URLPattern:
                 f"Mount and proxy keys are URL patterns, not plain scheme names. "
                 f'Instead of "{pattern}", use "{pattern}://".'
             )
-        url = URL(pattern)
+        wildcard, plain = self._split_wildcard(pattern)
+        url = URL(plain)
         self.pattern = pattern
         self.scheme = "" if url.scheme == "all" else url.scheme
-        self.host = "" if url.host == "*" else url.host
+        self.host = f"{wildcard}{url.host}" if url.host else ""
         self.port = url.port
-        self._network = self._network_of(self.host, url.path)
-        self._suffix = self._exact = None
-        if self.host.startswith("*."):
-            self._suffix = self.host[1:]
-        elif self.host.startswith("*"):
-            self._exact = self.host[1:]
-            self._suffix = f".{self._exact}"
-        else:
-            self._exact = self.host
+        self._network = self._network_of(url.host, url.path)
+        self._exact = None if wildcard == "*." else url.host
+        self._suffix = f".{url.host}" if wildcard else None
+
+    @staticmethod
+    def _split_wildcard(pattern):
+        """("*." or "*" or "", the pattern without it): what is left is a URL, its name not always an ASCII one."""
+        scheme, colon, rest = pattern.partition("://")
+        for wildcard in ("*.", "*"):
+            if colon and rest.startswith(wildcard):
+                return wildcard, f"{scheme}://{rest[len(wildcard):]}"
+        return "", pattern
 
     @staticmethod
     def _network_of(host, path):

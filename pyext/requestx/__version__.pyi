@@ -1,0 +1,3 @@
+__title__: str
+__description__: str
+__version__: str

@@ -1,0 +1,79 @@
+from collections.abc import Mapping
+from typing import Any, Optional, Union
+
+from ._auth import Auth
+from ._config import Timeout
+from ._cookies import Cookies
+from ._core import URL, Headers
+from ._models import Request
+from ._types import (
+    AuthTypes,
+    CookieTypes,
+    EventHook,
+    HeaderTypes,
+    QueryParamTypes,
+    RequestContent,
+    RequestData,
+    RequestExtensions,
+    RequestFiles,
+    TimeoutTypes,
+    URLTypes,
+)
+from ._urls import QueryParams
+
+class UseClientDefault: ...
+
+USE_CLIENT_DEFAULT: UseClientDefault
+USER_AGENT: str
+ACCEPT_ENCODING: str
+
+class BaseClient:
+    follow_redirects: bool
+    max_redirects: int
+    @property
+    def is_closed(self) -> bool: ...
+    @property
+    def trust_env(self) -> bool: ...
+    @property
+    def timeout(self) -> Timeout: ...
+    @timeout.setter
+    def timeout(self, timeout: TimeoutTypes) -> None: ...
+    @property
+    def event_hooks(self) -> dict[str, list[EventHook]]: ...
+    @event_hooks.setter
+    def event_hooks(self, event_hooks: Mapping[str, list[EventHook]]) -> None: ...
+    @property
+    def auth(self) -> Optional[Auth]: ...
+    @auth.setter
+    def auth(self, auth: Optional[AuthTypes]) -> None: ...
+    @property
+    def base_url(self) -> URL: ...
+    @base_url.setter
+    def base_url(self, base_url: URLTypes) -> None: ...
+    @property
+    def headers(self) -> Headers: ...
+    @headers.setter
+    def headers(self, headers: HeaderTypes) -> None: ...
+    @property
+    def cookies(self) -> Cookies: ...
+    @cookies.setter
+    def cookies(self, cookies: CookieTypes) -> None: ...
+    @property
+    def params(self) -> QueryParams: ...
+    @params.setter
+    def params(self, params: QueryParamTypes) -> None: ...
+    def build_request(
+        self,
+        method: str,
+        url: URLTypes,
+        *,
+        content: Optional[RequestContent] = None,
+        data: Optional[RequestData] = None,
+        files: Optional[RequestFiles] = None,
+        json: Optional[Any] = None,
+        params: Optional[QueryParamTypes] = None,
+        headers: Optional[HeaderTypes] = None,
+        cookies: Optional[CookieTypes] = None,
+        timeout: Union[TimeoutTypes, UseClientDefault] = ...,
+        extensions: Optional[RequestExtensions] = None,
+    ) -> Request: ...

@@ -1,0 +1,3 @@
+from typing import Any
+
+def main(*args: Any, **kwargs: Any) -> Any: ...

@@ -1,0 +1,47 @@
+from collections.abc import Iterable
+from typing import Optional, Union
+
+from .._config import Limits
+from .._models import Request, Response
+from .._types import CertTypes, ProxyTypes, VerifyTypes
+from .base import AsyncBaseTransport, BaseTransport
+
+SOCKET_OPTION = Union[
+    tuple[int, int, int],
+    tuple[int, int, Union[bytes, bytearray]],
+    tuple[int, int, None, int],
+]
+
+class HTTPTransport(BaseTransport):
+    def __init__(
+        self,
+        verify: VerifyTypes = True,
+        cert: Optional[CertTypes] = None,
+        trust_env: bool = True,
+        http1: bool = True,
+        http2: bool = True,
+        limits: Limits = ...,
+        proxy: Optional[ProxyTypes] = None,
+        uds: Optional[str] = None,
+        local_address: Optional[str] = None,
+        retries: int = 0,
+        socket_options: Optional[Iterable[SOCKET_OPTION]] = None,
+    ) -> None: ...
+    def handle_request(self, request: Request) -> Response: ...
+
+class AsyncHTTPTransport(AsyncBaseTransport):
+    def __init__(
+        self,
+        verify: VerifyTypes = True,
+        cert: Optional[CertTypes] = None,
+        trust_env: bool = True,
+        http1: bool = True,
+        http2: bool = True,
+        limits: Limits = ...,
+        proxy: Optional[ProxyTypes] = None,
+        uds: Optional[str] = None,
+        local_address: Optional[str] = None,
+        retries: int = 0,
+        socket_options: Optional[Iterable[SOCKET_OPTION]] = None,
+    ) -> None: ...
+    async def handle_async_request(self, request: Request) -> Response: ...
