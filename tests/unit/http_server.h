@@ -13,7 +13,7 @@
 
 #include "net_support.h"
 
-#define SERVER_MAX_CONNECTIONS 64
+#define SERVER_MAX_CONNECTIONS 4096
 
 struct http_server {
     int fd;
@@ -31,6 +31,8 @@ struct http_server {
 };
 
 struct server_stream {
+    struct server_stream *next; /* of the connection's */
+    struct server_stream *prev;
     char path[128];
     char *body; /* of the request, then of the answer */
     size_t len;
@@ -42,6 +44,7 @@ struct server_conn {
     struct http_server *server;
     int fd;
     int index;
+    struct server_stream streams; /* head of a ring */
 };
 
 static inline void answer_bytes(struct server_stream *stream, size_t len)
@@ -173,10 +176,16 @@ static ssize_t h2_read_body(nghttp2_session *session, int32_t id, uint8_t *buffe
 
 static int h2_on_begin(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
-    (void)user;
-    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
-        nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, calloc(1, sizeof(struct server_stream)));
-    return 0;
+    struct server_conn *conn = user;
+    struct server_stream *stream;
+
+    if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+        return 0;
+    stream = calloc(1, sizeof *stream);
+    stream->next = conn->streams.next;
+    stream->prev = &conn->streams;
+    stream->next->prev = stream->prev->next = stream;
+    return nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, stream);
 }
 
 static int h2_on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
@@ -233,14 +242,21 @@ static int h2_on_frame(nghttp2_session *session, const nghttp2_frame *frame, voi
     return 0;
 }
 
+static inline void h2_free_stream(struct server_stream *stream)
+{
+    stream->next->prev = stream->prev;
+    stream->prev->next = stream->next;
+    free(stream->body);
+    free(stream);
+}
+
 static int h2_on_close(nghttp2_session *session, int32_t id, uint32_t code, void *user)
 {
     struct server_stream *stream = nghttp2_session_get_stream_user_data(session, id);
 
     (void)code, (void)user;
     if (stream != NULL)
-        free(stream->body);
-    free(stream);
+        h2_free_stream(stream);
     nghttp2_session_set_stream_user_data(session, id, NULL);
     return 0;
 }
@@ -263,6 +279,7 @@ static inline void h2_serve(struct server_conn *conn)
     uint8_t buffer[16384];
     ssize_t got;
 
+    conn->streams.next = conn->streams.prev = &conn->streams;
     nghttp2_session_callbacks_new(&callbacks);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, h2_on_begin);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, h2_on_header);
@@ -279,6 +296,8 @@ static inline void h2_serve(struct server_conn *conn)
             break;
     }
     nghttp2_session_del(session);
+    while (conn->streams.next != &conn->streams)
+        h2_free_stream(conn->streams.next);
 }
 
 /* ---- life ---- */
@@ -311,7 +330,7 @@ static inline void *server_accept(void *user)
             return NULL;
         }
         conn = malloc(sizeof *conn);
-        *conn = (struct server_conn){server, fd, index};
+        *conn = (struct server_conn){.server = server, .fd = fd, .index = index};
         server->clients[index] = fd;
         pthread_create(&server->threads[index], NULL, server_connection, conn);
         atomic_fetch_add(&server->connections, 1);
