@@ -113,6 +113,9 @@ static int decode(const char *codings, const void *data, size_t len, struct way 
     return rv;
 }
 
+/* More bytes than are taken one by one. */
+#define MANY 10000
+
 static const struct way ways[] = {{SIZE_MAX, SIZE_MAX}, {1, SIZE_MAX}, {7, 3}, {SIZE_MAX, 1}, {1, 1}, {16384, 16384}};
 
 /* Whatever way the bytes come in and go out, |want| comes out. */
@@ -125,6 +128,8 @@ static void expect_decoded(const char *codings, const void *data, size_t len, co
         struct rqx__err err;
         int rv;
 
+        if (want_len > MANY && ways[i].want < 100)
+            continue;
         rqx__buf_init(&out, SIZE_MAX);
         rv = decode(codings, data, len, ways[i], &no_limits, &out, &err);
         ck_assert_msg(rv == 0, "%s, way %zu: %s", codings, i, err.text);
@@ -145,6 +150,8 @@ static void expect_refused(const char *codings, const void *data, size_t len, co
         struct rqx__err err;
         int rv;
 
+        if (len > MANY && (ways[i].want < 100 || ways[i].step < 100))
+            continue;
         rqx__buf_init(&out, SIZE_MAX);
         rv = decode(codings, data, len, ways[i], &no_limits, &out, &err);
         ck_assert_int_eq(rv, RQX_ERR_DECODING);
@@ -238,7 +245,7 @@ START_TEST(malformed_gzip_is_refused)
     body.data[body.off + body.len - 5] ^= 1;
     expect_refused("gzip", rqx__buf_head(&body), body.len, "gzip: incorrect data check");
     body.data[body.off + body.len - 5] ^= 1;
-    ck_assert_int_eq(rqx__buf_append(&body, "\x1f\x8b\x07", 3), 0);
+    ck_assert_int_eq(rqx__buf_append(&body, "\x1f\x8b\x07\0\0\0\0\0\0\0", 10), 0);
     expect_refused("gzip", rqx__buf_head(&body), body.len, "gzip: unknown compression method");
     rqx__buf_done(&body);
 }
@@ -415,13 +422,13 @@ static void expect_limit(const char *codings, const struct rqx__buf *body, struc
         struct rqx__buf out;
         struct rqx__err err;
 
-        if (ways[i].want < 1000 && body->len > 1000)
+        if ((most > MANY || body->len > MANY) && (ways[i].want < 100 || ways[i].step < 100))
             continue;
         rqx__buf_init(&out, SIZE_MAX);
         ck_assert_int_eq(decode(codings, rqx__buf_head(body), body->len, ways[i], &limits, &out, &err), want);
         ck_assert_int_eq(err.code, want);
         ck_assert_uint_le(out.len, most);
-        ck_assert_uint_le(out.cap, 2 * most + 2048);
+        ck_assert_uint_le(out.cap, most == 0 ? 32768 : 4 * most + 2048);
         if (want == 0)
             ck_assert_uint_eq(out.len, most);
         rqx__buf_done(&out);
@@ -446,9 +453,11 @@ START_TEST(the_maximum_of_bytes_holds_to_the_byte)
     expect_limit("gzip, gzip", &body, (struct rqx__decoder_limits){sizeof data, 0}, 0, sizeof data);
     rqx__buf_done(&body);
     /* but a chain that swallows everything and gives nothing is no way around it */
+    body = zipped(GZIP, "", 0);
     rqx__buf_init(&inner, SIZE_MAX);
     while (inner.len < 3000000)
-        zip(GZIP, "", 0, &inner);
+        ck_assert_int_eq(rqx__buf_append(&inner, rqx__buf_head(&body), body.len), 0);
+    rqx__buf_done(&body);
     body = zipped(GZIP, rqx__buf_head(&inner), inner.len);
     rqx__buf_done(&inner);
     expect_limit("gzip, gzip", &body, (struct rqx__decoder_limits){1000000, 0}, RQX_ERR_DECODED_TOO_LARGE, 0);
@@ -533,6 +542,8 @@ START_TEST(brotli_is_undone)
     expect_limit("br", &body, no_limits, 0, sizeof zeros);
     expect_limit("br", &body, (struct rqx__decoder_limits){1000, 0}, RQX_ERR_DECODED_TOO_LARGE, 1000);
     expect_limit("br", &body, (struct rqx__decoder_limits){0, 100}, RQX_ERR_DECODED_TOO_LARGE, 1024 * 1024 + 32768);
+    rqx__buf_clear(&body);
+    ck_assert_int_eq(rqx__buf_append(&body, brotli_text, sizeof brotli_text), 0);
     ck_assert_int_eq(rqx__buf_append(&body, "", 1), 0);
     expect_refused("br", rqx__buf_head(&body), body.len, "br: data after the end");
     rqx__buf_done(&body);
@@ -544,17 +555,13 @@ END_TEST
 #endif
 
 #ifdef HAVE_ZSTD
-static void zstd(const void *data, size_t len, int window_log, struct rqx__buf *out)
+static void zstd(const void *data, size_t len, struct rqx__buf *out)
 {
     ZSTD_CCtx *context = ZSTD_createCCtx();
     size_t size;
 
     ck_assert_int_eq(rqx__buf_reserve(out, ZSTD_compressBound(len)), 0);
     ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1);
-    if (window_log > 0) {
-        ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, window_log);
-        ZSTD_CCtx_setParameter(context, ZSTD_c_contentSizeFlag, 0);
-    }
     size = ZSTD_compress2(context, rqx__buf_tail(out), ZSTD_compressBound(len), data, len);
     ck_assert(!ZSTD_isError(size));
     rqx__buf_commit(out, size);
@@ -569,20 +576,20 @@ START_TEST(zstd_is_undone)
     size_t i;
 
     rqx__buf_init(&body, SIZE_MAX);
-    zstd(text, TEXT_LEN, 0, &body);
+    zstd(text, TEXT_LEN, &body);
     expect_decoded("zstd", rqx__buf_head(&body), body.len, text, TEXT_LEN);
     for (i = 1; i < body.len; i++)
         expect_refused("zstd", rqx__buf_head(&body), i, "zstd: the data ends too early");
-    zstd("", 0, 0, &body);
+    zstd("", 0, &body);
     ck_assert_int_eq(rqx__buf_append(&body, "\x50\x2a\x4d\x18\x03\x00\x00\x00xyz", 11), 0); /* skippable frame */
-    zstd(" and more", 9, 0, &body);
+    zstd(" and more", 9, &body);
     expect_decoded("zstd", rqx__buf_head(&body), body.len,
                    "the quick brown fox jumps over the lazy dog, again and again and again and more", TEXT_LEN + 9);
     ck_assert_int_eq(rqx__buf_append(&body, "garbage!!!", 10), 0);
     expect_refused("zstd", rqx__buf_head(&body), body.len, "zstd: ");
     rqx__buf_done(&body);
     fill(data, sizeof data / 2);
-    zstd(data, sizeof data, 0, &body);
+    zstd(data, sizeof data, &body);
     expect_decoded("zstd", rqx__buf_head(&body), body.len, data, sizeof data);
     expect_limit("zstd", &body, (struct rqx__decoder_limits){sizeof data, 0}, 0, sizeof data);
     expect_limit("zstd", &body, (struct rqx__decoder_limits){sizeof data - 1, 0}, RQX_ERR_DECODED_TOO_LARGE,
@@ -593,21 +600,12 @@ START_TEST(zstd_is_undone)
 }
 END_TEST
 
-/* RFC 9659 section 3 */
+/* RFC 9659 section 3: frames that announce a window of 8 MiB, a little more, and 16 MiB, with one raw block */
 START_TEST(zstd_windows_are_at_most_8_mib)
 {
-    struct rqx__buf body;
-
-    rqx__buf_init(&body, SIZE_MAX);
-    zstd(text, TEXT_LEN, 23, &body);
-    expect_decoded("zstd", rqx__buf_head(&body), body.len, text, TEXT_LEN);
-    rqx__buf_clear(&body);
-    zstd(text, TEXT_LEN, 24, &body);
-    /* such a frame may only be shorter than its window, which then counts */
-    if (rqx__buf_head(&body)[5] >> 3 > 13)
-        expect_refused("zstd", rqx__buf_head(&body), body.len, "zstd: ");
-    expect_refused("zstd", "\x28\xb5\x2f\xfd\x00\x70\x01\x00\x00", 9, "zstd: ");
-    rqx__buf_done(&body);
+    expect_decoded("zstd", "\x28\xb5\x2f\xfd\x00\x68\x19\x00\x00xyz", 12, "xyz", 3);
+    expect_refused("zstd", "\x28\xb5\x2f\xfd\x00\x69\x19\x00\x00xyz", 12, "zstd: Frame requires too much memory");
+    expect_refused("zstd", "\x28\xb5\x2f\xfd\x00\x70\x19\x00\x00xyz", 12, "zstd: Frame requires too much memory");
 }
 END_TEST
 #endif
@@ -664,7 +662,7 @@ START_TEST(every_failed_allocation_is_an_error)
     rqx__buf_done(&body);
 #endif
 #ifdef HAVE_ZSTD
-    zstd(data, sizeof data, 0, &body);
+    zstd(data, sizeof data, &body);
     fail_each_allocation("zstd", &body);
     rqx__buf_done(&body);
 #endif
