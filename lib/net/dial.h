@@ -1,8 +1,8 @@
 /*
  * dial.h - from an origin to a wire that is ready for bytes: resolve, race addresses, tunnel, TLS.
  *
- * Knows nothing of HTTP but the protocols that ALPN may choose.  A dial has no deadline of its own: its owner watches the time and
- * cancels.  Under the engine's lock throughout.
+ * Knows nothing of HTTP but the protocols that ALPN may choose.  A dial has no deadline of its own: its owner watches
+ * the time and cancels.  Under the engine's lock throughout.
  */
 #ifndef RQX_NET_DIAL_H
 #define RQX_NET_DIAL_H
@@ -28,7 +28,7 @@ enum rqx__dial_phase {
 
 /* What to reach.  Slices and pointers are borrowed for rqx__dial_new alone (copied or referenced by it). */
 struct rqx__dial_target {
-    rqx_slice host;        /* origin's host, ASCII, no brackets */
+    rqx_slice host; /* origin's host, ASCII, no brackets */
     int port;
     rqx_tls *tls;          /* NULL: cleartext */
     rqx_slice server_name; /* for TLS; empty: |host| */
@@ -52,9 +52,10 @@ struct rqx__dial_times {
 struct rqx__dial;
 
 /*
- * Called once, never before rqx__dial_new returned.  On success (|err| NULL) it takes ownership of |wire|, whose handshake is done
- * and whose socket nobody watches.  On failure |err| has phase and cause, with host and port named:
- * "connect to api.example.com:443: connection refused (127.0.0.1:443, [::1]:443)".  The dial is freed by the callee or later.
+ * Called once, never before rqx__dial_new returned.  On success (|err| NULL) it takes ownership of |wire|, whose
+ * handshake is done and whose socket nobody watches.  On failure |err| has phase and cause, with host and port named:
+ * "connect to api.example.com:443: connection refused (127.0.0.1:443, [::1]:443)".  The dial is freed by the callee or
+ * later.
  */
 typedef void (*rqx__dial_cb)(struct rqx__dial *dial, struct rqx__wire *wire, enum rqx__alpn alpn,
                              const struct rqx__err *err, void *user);
@@ -73,6 +74,6 @@ const struct rqx__dial_times *rqx__dial_times(const struct rqx__dial *dial);
 
 /* Time that the first family has before the second is tried too, and between attempts (RFC 8305 sections 3 and 5). */
 #define RQX__RESOLUTION_DELAY_MS 50
-#define RQX__ATTEMPT_DELAY_MS 250
+#define RQX__ATTEMPT_DELAY_MS    250
 
 #endif

@@ -1,0 +1,472 @@
+/*
+ * dial.c - the steps from an origin to a wire: each begins when the one before is over, and any may end it all.
+ */
+#include "net/dial.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include <requestx/tls.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "net/dial_race.h"
+
+/* "[host]:port" of the longest host. */
+#define AUTHORITY_MAX (RQX__ERR_TEXT_MAX)
+
+struct rqx__dial {
+    struct rqx__loop *loop;
+    rqx__dial_cb done_cb;
+    void *user;
+
+    /* immutable */
+    rqx_tls *tls;      /* NULL: cleartext */
+    char *host;        /* of the origin */
+    char *server_name; /* for TLS */
+    char *proxy_host;  /* NULL: none */
+    char *tunnel_fields;
+    int port;
+    int proxy_port;
+    unsigned protocols;
+    bool tunnel;
+    bool has_local;
+    struct sockaddr_storage local;
+    struct sockaddr_un unix_address; /* with a path: connect there */
+
+    enum rqx__dial_phase phase;
+    struct rqx__dial_times times;
+    bool calling; /* within rqx__dial_new: the end must wait */
+    struct rqx__defer defer;
+    struct rqx__lookup lookup;
+    struct rqx__race race;
+    struct rqx__watch watch; /* on the wire's socket, while a handshake waits */
+    struct rqx__wire *wire;  /* as far as it is built */
+    struct rqx__err err;     /* why it failed; and of the lookup, until it is over */
+};
+
+/* ---- words ---- */
+
+const char *rqx__dial_phase_text(enum rqx__dial_phase phase)
+{
+    static const char *const texts[] = {"resolving the name", "connecting", "proxy tunnel", "TLS handshake",
+                                        "connected"};
+
+    return texts[phase];
+}
+
+/* "host:port", with brackets around an IPv6 address. */
+static void put_authority(char *text, size_t size, const char *host, int port)
+{
+    bool brackets = strchr(host, ':') != NULL;
+
+    snprintf(text, size, "%s%s%s:%d", brackets ? "[" : "", host, brackets ? "]" : "", port);
+}
+
+static bool uses_unix(const struct rqx__dial *dial)
+{
+    return dial->unix_address.sun_path[0] != '\0';
+}
+
+/* Puts host and phase before the cause. */
+static void name_failure(struct rqx__dial *dial, struct rqx__err *err)
+{
+    char origin[AUTHORITY_MAX];
+    char proxy[AUTHORITY_MAX];
+
+    put_authority(origin, sizeof origin, dial->host, dial->port);
+    if (dial->proxy_host != NULL)
+        put_authority(proxy, sizeof proxy, dial->proxy_host, dial->proxy_port);
+    switch (dial->phase) {
+    case RQX__DIAL_RESOLVE:
+        if (dial->proxy_host != NULL)
+            rqx__err_prefix(err, "resolve proxy %s for %s", dial->proxy_host, origin);
+        else
+            rqx__err_prefix(err, "resolve %s", dial->host);
+        break;
+    case RQX__DIAL_CONNECT:
+        if (uses_unix(dial))
+            rqx__err_prefix(err, "connect to %s at unix:%s", origin, dial->unix_address.sun_path);
+        else if (dial->proxy_host != NULL)
+            rqx__err_prefix(err, "connect to proxy %s for %s", proxy, origin);
+        else
+            rqx__err_prefix(err, "connect to %s", origin);
+        break;
+    case RQX__DIAL_PROXY:
+        rqx__err_prefix(err, "proxy tunnel to %s through %s", origin, proxy);
+        break;
+    default:
+        rqx__err_prefix(err, "TLS handshake with %s", origin);
+        break;
+    }
+}
+
+/* A failure of the connection while it is being made is one of that step, and to reach a proxy one of the proxy. */
+static int code_of(const struct rqx__dial *dial, int code)
+{
+    rqx_phase band = rqx_error_phase(code);
+
+    switch (dial->phase) {
+    case RQX__DIAL_RESOLVE:
+    case RQX__DIAL_CONNECT:
+        return dial->proxy_host != NULL && (band == RQX_PHASE_RESOLVE || band == RQX_PHASE_CONNECT)
+                   ? RQX_ERR_PROXY_CONNECT
+                   : code;
+    case RQX__DIAL_PROXY:
+        return band == RQX_PHASE_PROTOCOL || band == RQX_PHASE_CONNECT ? RQX_ERR_PROXY_CONNECT : code;
+    default:
+        return band == RQX_PHASE_PROTOCOL ? RQX_ERR_TLS_HANDSHAKE : code;
+    }
+}
+
+/* ---- the end ---- */
+
+/* Lets go of everything but the dial itself. */
+static void drop(struct rqx__dial *dial)
+{
+    rqx__defer_cancel(&dial->defer);
+    rqx__lookup_cancel(&dial->lookup);
+    rqx__race_done(&dial->race);
+    rqx__loop_unwatch(dial->loop, &dial->watch);
+    rqx__wire_free(dial->wire);
+    dial->wire = NULL;
+}
+
+static void tell_failure(struct rqx__defer *defer, void *user)
+{
+    struct rqx__dial *dial = user;
+
+    (void)defer;
+    dial->done_cb(dial, NULL, RQX__ALPN_NONE, &dial->err, dial->user);
+}
+
+/* |err| may be |dial->err|.  The dial may be gone afterwards. */
+static void fail(struct rqx__dial *dial, const struct rqx__err *err)
+{
+    struct rqx__err copy = *err;
+
+    drop(dial);
+    copy.code = code_of(dial, copy.code);
+    name_failure(dial, &copy);
+    dial->err = copy;
+    if (dial->calling)
+        rqx__loop_defer(dial->loop, &dial->defer);
+    else
+        tell_failure(&dial->defer, dial);
+}
+
+static void succeed(struct rqx__dial *dial)
+{
+    struct rqx__wire *wire = dial->wire;
+    enum rqx__alpn alpn = dial->tls != NULL ? rqx__tls_wire_alpn(wire) : RQX__ALPN_NONE;
+
+    dial->wire = NULL;
+    rqx__loop_unwatch(dial->loop, &dial->watch);
+    dial->phase = RQX__DIAL_READY;
+    dial->done_cb(dial, wire, alpn, NULL, dial->user);
+}
+
+/* ---- layers on the socket ---- */
+
+static int add_tunnel(struct rqx__dial *dial, struct rqx__err *err)
+{
+    char authority[AUTHORITY_MAX];
+    int rc;
+
+    put_authority(authority, sizeof authority, dial->host, dial->port);
+    rc = rqx__tunnel_wire_new(dial->wire, (rqx_slice){authority, strlen(authority)},
+                              (rqx_slice){dial->tunnel_fields, strlen(dial->tunnel_fields)}, &dial->wire);
+    return rc < 0 ? rqx__err_set(err, rc, NULL) : 0;
+}
+
+static int add_tls(struct rqx__dial *dial, struct rqx__err *err)
+{
+    return rqx__tls_wire_new(dial->tls, dial->wire, (rqx_slice){dial->server_name, strlen(dial->server_name)},
+                             dial->port, dial->protocols, &dial->wire, err);
+}
+
+/* Begins the step after the one that is over: puts its layer on the wire.  0, or negative. */
+static int next_step(struct rqx__dial *dial, struct rqx__err *err)
+{
+    uint64_t now = rqx__loop_touch(dial->loop);
+
+    if (dial->phase == RQX__DIAL_CONNECT && dial->tunnel) {
+        dial->phase = RQX__DIAL_PROXY;
+        return add_tunnel(dial, err);
+    }
+    if (dial->phase != RQX__DIAL_TLS) {
+        dial->times.connected = now;
+        if (dial->tls != NULL) {
+            dial->phase = RQX__DIAL_TLS;
+            return add_tls(dial, err);
+        }
+    } else {
+        dial->times.secured = now;
+    }
+    dial->phase = RQX__DIAL_READY;
+    return 0;
+}
+
+static void socket_ready(struct rqx__watch *watch, unsigned events, void *user);
+
+static int await_socket(struct rqx__dial *dial, struct rqx__err *err)
+{
+    unsigned wants = rqx__wire_wants(dial->wire);
+    int rc;
+
+    if (dial->watch.fd < 0)
+        rc = rqx__loop_watch(dial->loop, &dial->watch, dial->wire->fd, wants, socket_ready, dial);
+    else
+        rc = rqx__loop_set_interest(dial->loop, &dial->watch, wants);
+    return rc < 0 ? rqx__err_set(err, rc, NULL) : 0;
+}
+
+/* Goes on until a handshake waits, all is done, or something failed. */
+static void advance(struct rqx__dial *dial)
+{
+    struct rqx__err err;
+    int rc;
+
+    for (;;) {
+        rc = rqx__wire_handshake(dial->wire, &err);
+        if (rc == 0)
+            rc = next_step(dial, &err);
+        if (rc == 0 && dial->phase == RQX__DIAL_READY) {
+            succeed(dial);
+            return;
+        }
+        if (rc == RQX_AGAIN) {
+            rc = await_socket(dial, &err);
+            if (rc == 0)
+                return;
+        }
+        if (rc < 0) {
+            fail(dial, &err);
+            return;
+        }
+    }
+}
+
+static void socket_ready(struct rqx__watch *watch, unsigned events, void *user)
+{
+    (void)watch;
+    (void)events;
+    advance(user);
+}
+
+static void race_over(struct rqx__race *race, struct rqx__wire *wire, const struct rqx__err *err, void *user)
+{
+    struct rqx__dial *dial = user;
+    struct rqx__err copy;
+
+    (void)race;
+    rqx__lookup_cancel(&dial->lookup); /* of the slower family */
+    if (err != NULL) {
+        copy = *err;
+        fail(dial, &copy);
+        return;
+    }
+    dial->wire = wire;
+    advance(dial);
+}
+
+/* ---- addresses ---- */
+
+/* How much an error says: that there is no such name more than that it has no address, and a doubtful answer most. */
+static int weight_of(const struct rqx__err *err)
+{
+    if (err->code != RQX_ERR_NAME_NOT_FOUND)
+        return err->code == 0 ? 0 : 3;
+    return strcmp(err->text, rqx_error_text(RQX_ERR_NAME_NOT_FOUND)) == 0 ? 2 : 1;
+}
+
+static void addresses_came(struct rqx__lookup *lookup, int family, const struct rqx__addresses *addresses,
+                           const struct rqx__err *err, bool last, void *user)
+{
+    struct rqx__dial *dial = user;
+
+    (void)lookup;
+    if (addresses == NULL) {
+        if (weight_of(err) > weight_of(&dial->err))
+            dial->err = *err;
+        if (last && dial->phase == RQX__DIAL_RESOLVE) {
+            fail(dial, &dial->err);
+            return;
+        }
+    } else if (dial->phase == RQX__DIAL_RESOLVE) {
+        dial->phase = RQX__DIAL_CONNECT;
+        dial->times.resolved = rqx__loop_touch(dial->loop);
+    }
+    if (addresses != NULL)
+        rqx__race_add(&dial->race, family, addresses->list, addresses->count);
+    else
+        rqx__race_add(&dial->race, family, NULL, 0);
+}
+
+static void race_to_path(struct rqx__dial *dial)
+{
+    struct sockaddr_storage address;
+
+    memset(&address, 0, sizeof address);
+    memcpy(&address, &dial->unix_address, sizeof dial->unix_address);
+    dial->phase = RQX__DIAL_CONNECT;
+    rqx__race_add(&dial->race, AF_UNIX, &address, 1);
+}
+
+static int begin(struct rqx__dial *dial, struct rqx__resolver *resolver)
+{
+    const char *host = dial->proxy_host != NULL ? dial->proxy_host : dial->host;
+    int port = dial->proxy_host != NULL ? dial->proxy_port : dial->port;
+    struct rqx__err err;
+    int rc;
+
+    if (uses_unix(dial)) {
+        race_to_path(dial);
+        return 0;
+    }
+    dial->lookup.answer_cb = addresses_came;
+    dial->lookup.user = dial;
+    rc = rqx__resolver_lookup(resolver, host, strlen(host), port, &dial->lookup);
+    if (rc != RQX_ERR_RESOLVE)
+        return rc;
+    rqx__err_set(&err, rc, NULL); /* a name that cannot be asked for is told like one that is not there */
+    fail(dial, &err);
+    return 0;
+}
+
+/* ---- life ---- */
+
+static int copy_slice(rqx_slice text, char **ret_copy)
+{
+    *ret_copy = rqx__strndup(text.data, text.len);
+    return *ret_copy != NULL ? 0 : RQX_ERR_NOMEM;
+}
+
+static int set_local(struct rqx__dial *dial, rqx_slice text)
+{
+    struct sockaddr_in *in = (struct sockaddr_in *)&dial->local;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&dial->local;
+    char copy[INET6_ADDRSTRLEN];
+
+    if (text.len == 0)
+        return 0;
+    if (text.len >= sizeof copy)
+        return RQX_ERR_INVALID_ARGUMENT;
+    memcpy(copy, text.data, text.len);
+    copy[text.len] = '\0';
+    dial->has_local = true;
+    if (inet_pton(AF_INET, copy, &in->sin_addr) == 1)
+        dial->local.ss_family = AF_INET;
+    else if (inet_pton(AF_INET6, copy, &in6->sin6_addr) == 1)
+        dial->local.ss_family = AF_INET6;
+    else
+        return RQX_ERR_INVALID_ARGUMENT;
+    return 0;
+}
+
+static int set_unix(struct rqx__dial *dial, rqx_slice path)
+{
+    if (path.len == 0)
+        return 0;
+    if (path.len >= sizeof dial->unix_address.sun_path || memchr(path.data, '\0', path.len) != NULL)
+        return RQX_ERR_INVALID_ARGUMENT;
+    dial->unix_address.sun_family = AF_UNIX;
+    memcpy(dial->unix_address.sun_path, path.data, path.len);
+    return 0;
+}
+
+static int copy_target(struct rqx__dial *dial, const struct rqx__dial_target *target)
+{
+    int rc = set_local(dial, target->local_address);
+
+    dial->port = target->port;
+    dial->protocols = target->protocols;
+    dial->tunnel = target->tunnel && target->proxy_host.len > 0;
+    if (rc == 0)
+        rc = set_unix(dial, target->unix_path);
+    if (rc == 0)
+        rc = copy_slice(target->host, &dial->host);
+    if (rc == 0)
+        rc = copy_slice(target->server_name.len > 0 ? target->server_name : target->host, &dial->server_name);
+    if (rc == 0 && target->proxy_host.len > 0) {
+        dial->proxy_port = target->proxy_port;
+        rc = copy_slice(target->proxy_host, &dial->proxy_host);
+    }
+    if (rc == 0)
+        rc = copy_slice(target->tunnel_fields, &dial->tunnel_fields);
+    if (rc == 0 && target->tls != NULL)
+        dial->tls = rqx_tls_ref(target->tls);
+    return rc;
+}
+
+static void init_race(struct rqx__dial *dial)
+{
+    const struct sockaddr *local = dial->has_local ? (const struct sockaddr *)&dial->local : NULL;
+    socklen_t local_len = dial->local.ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+
+    rqx__race_init(&dial->race, dial->loop, uses_unix(dial) ? NULL : local, local_len, race_over, dial);
+}
+
+int rqx__dial_new(struct rqx__loop *loop, struct rqx__resolver *resolver, const struct rqx__dial_target *target,
+                  rqx__dial_cb done_cb, void *user, struct rqx__dial **ret_dial)
+{
+    struct rqx__dial *dial = rqx__calloc(1, sizeof *dial);
+    int rc;
+
+    if (dial == NULL)
+        return RQX_ERR_NOMEM;
+    dial->loop = loop;
+    dial->done_cb = done_cb;
+    dial->user = user;
+    dial->times.start = rqx__loop_touch(loop);
+    rqx__watch_init(&dial->watch);
+    rqx__defer_init(&dial->defer, tell_failure, dial);
+    rqx__list_init(&dial->lookup.node);
+    rc = copy_target(dial, target);
+    init_race(dial);
+    if (rc == 0) {
+        dial->calling = true;
+        rc = begin(dial, resolver);
+        dial->calling = false;
+    }
+    if (rc < 0) {
+        rqx__dial_free(dial);
+        return rc;
+    }
+    *ret_dial = dial;
+    return 0;
+}
+
+void rqx__dial_free(struct rqx__dial *dial)
+{
+    if (dial == NULL)
+        return;
+    drop(dial);
+    if (dial->tunnel_fields != NULL) /* they may hold credentials */
+        rqx__free_secret(dial->tunnel_fields, strlen(dial->tunnel_fields));
+    rqx_tls_unref(dial->tls);
+    rqx__free(dial->host);
+    rqx__free(dial->server_name);
+    rqx__free(dial->proxy_host);
+    rqx__free(dial);
+}
+
+/* With the loop detached nothing here reaches the parent: wires say nothing when they are freed. */
+void rqx__dial_abandon(struct rqx__dial *dial)
+{
+    rqx__dial_free(dial);
+}
+
+enum rqx__dial_phase rqx__dial_phase(const struct rqx__dial *dial)
+{
+    return dial->phase;
+}
+
+const struct rqx__dial_times *rqx__dial_times(const struct rqx__dial *dial)
+{
+    return &dial->times;
+}
