@@ -45,14 +45,13 @@ int rqx__h2_error_of(int nghttp2_error)
     }
 }
 
-int rqx__h2_fatal(struct rqx__h2 *h2, int code, const char *text)
+int rqx__h2_fatal(struct rqx__h2 *h2, int code)
 {
     h2->dying = true;
-    if (h2->fatal.code == 0) {
-        rqx__err_set(&h2->fatal, code, text == NULL ? NULL : "%s", text);
-        if (code == RQX_ERR_NOMEM)
-            h2->broken = true;
-    }
+    if (code == RQX_ERR_NOMEM)
+        h2->broken = true;
+    if (h2->fatal.code == 0)
+        rqx__err_set(&h2->fatal, code, NULL);
     return code;
 }
 
@@ -69,11 +68,18 @@ void rqx__h2_goaway_error(const struct rqx__h2 *h2, struct rqx__err *ret_err)
 }
 
 /* Copies why the session ended into |err|; gives its code. */
-static int tell_fatal(const struct rqx__h2 *h2, struct rqx__err *err)
+static int tell_fatal(struct rqx__h2 *h2, struct rqx__err *err)
 {
+    h2->told = true;
     if (err != NULL)
         *err = h2->fatal;
     return h2->fatal.code;
+}
+
+/* Whether there is an error that nobody knows of: it came up in a call that cannot fail. */
+static bool untold(const struct rqx__h2 *h2)
+{
+    return h2->fatal.code != 0 && !h2->told && !h2->failed;
 }
 
 /* ---- streams ---- */
@@ -113,7 +119,7 @@ static void reset(struct rqx__h2 *h2, const struct rqx__stream *stream, uint32_t
         return;
     nghttp2_session_set_stream_user_data(h2->session, stream->id, NULL);
     if (nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, stream->id, h2_code) != 0)
-        rqx__h2_fatal(h2, RQX_ERR_NOMEM, NULL);
+        rqx__h2_fatal(h2, RQX_ERR_NOMEM);
 }
 
 void rqx__h2_kill(struct rqx__h2 *h2, struct rqx__stream *stream, uint32_t h2_code, const struct rqx__err *err)
@@ -201,12 +207,13 @@ static int resume_body(struct rqx__codec *codec, struct rqx__stream *stream)
 {
     struct rqx__h2 *h2 = rqx__h2_of(codec);
 
+    stream->flags |= RQX__H2_RESUMED;
     /* held back for a reason of our own: the body is asked when that is over */
     if (stream->codec != codec || !(stream->flags & RQX__H2_UPLOADING) || h2->dying ||
         (stream->flags & (RQX__H2_EXPECTING | RQX__H2_PARKED)))
         return 0;
     if (nghttp2_is_fatal(nghttp2_session_resume_data(h2->session, stream->id)))
-        return rqx__h2_fatal(h2, RQX_ERR_NOMEM, NULL);
+        return rqx__h2_fatal(h2, RQX_ERR_NOMEM);
     return 0;
 }
 
@@ -228,10 +235,12 @@ static void write_farewell(struct rqx__h2 *h2)
     h2->limit = MAX_FAREWELL;
     nghttp2_session_send(h2->session);
     h2->out = NULL;
-    rqx__h2_fatal(h2, RQX_ERR_PROTOCOL, NULL);
+    if (h2->fatal.code == 0)
+        rqx__h2_fatal(h2, RQX_ERR_PROTOCOL);
 }
 
-/* Whether nghttp2 has decided to end the session.  Not to be seen after GOAWAY or with all ids used; then send() tells. */
+/* Whether nghttp2 has decided to end the session.  Not to be seen after GOAWAY or with all ids used; then send() tells.
+ */
 static bool found_violation(const struct rqx__h2 *h2)
 {
     return !h2->goaway && !h2->shut && h2->ids_left != 0 && !nghttp2_session_check_request_allowed(h2->session);
@@ -246,7 +255,7 @@ static void take_piece(struct rqx__h2 *h2, const uint8_t *data, size_t len)
         return;
     rv = nghttp2_session_mem_recv(h2->session, data, len);
     if (rv < 0)
-        rqx__h2_fatal(h2, rqx__h2_error_of((int)rv), NULL);
+        rqx__h2_fatal(h2, rqx__h2_error_of((int)rv));
     else if (found_violation(h2))
         write_farewell(h2);
 }
@@ -309,7 +318,7 @@ static void write_frames(struct rqx__h2 *h2)
         h2->out_full = false;
         rv = nghttp2_session_send(h2->session);
         if (rv < 0) {
-            rqx__h2_fatal(h2, rqx__h2_error_of(rv), NULL);
+            rqx__h2_fatal(h2, rqx__h2_error_of(rv));
             h2->broken = true;
         }
         if (h2->dying || h2->out_full)
@@ -321,25 +330,24 @@ static void write_frames(struct rqx__h2 *h2)
 static int h2_send(struct rqx__codec *codec, struct rqx__buf *out, size_t limit, struct rqx__err *err)
 {
     struct rqx__h2 *h2 = rqx__h2_of(codec);
-    int before = h2->fatal.code;
 
     h2->out = out;
     h2->limit = limit < out->max ? limit : out->max;
-    if (h2->farewell.len != 0 && take_farewell(h2) < 0) {
-        rqx__h2_fatal(h2, RQX_ERR_NOMEM, NULL);
-        h2->broken = true;
-    }
+    if (h2->farewell.len != 0 && take_farewell(h2) < 0)
+        rqx__h2_fatal(h2, RQX_ERR_NOMEM);
     if (h2->farewell.len == 0 && !h2->broken)
         write_frames(h2);
     h2->out = NULL;
     /* what was told before is not told again: the farewell is being drained */
-    return h2->fatal.code == before ? 0 : tell_fatal(h2, err);
+    return h2->fatal.code == 0 || h2->told ? 0 : tell_fatal(h2, err);
 }
 
 static bool want_send(const struct rqx__codec *codec)
 {
     const struct rqx__h2 *h2 = rqx__h2_of(codec);
 
+    if (untold(h2))
+        return true;
     if (h2->broken)
         return false;
     return h2->farewell.len != 0 || nghttp2_session_want_write(h2->session) || !rqx__list_empty(&h2->parked) ||
@@ -404,7 +412,7 @@ static void shutdown(struct rqx__codec *codec)
         return;
     h2->shut = h2->draining = true;
     if (nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR, NULL, 0) != 0)
-        rqx__h2_fatal(h2, RQX_ERR_NOMEM, NULL);
+        rqx__h2_fatal(h2, RQX_ERR_NOMEM);
 }
 
 static uint64_t next_deadline(const struct rqx__codec *codec)
@@ -413,6 +421,8 @@ static uint64_t next_deadline(const struct rqx__codec *codec)
     uint64_t alive = rqx__h2_liveness_deadline(h2);
     uint64_t expect = RQX__NEVER;
 
+    if (untold(h2))
+        return codec->now;
     if (!rqx__list_empty(&h2->expecting))
         expect = RQX__OF(h2->expecting.next, struct rqx__stream, node)->expect_at;
     return alive < expect ? alive : expect;
@@ -491,8 +501,8 @@ static void set_options(const struct rqx__h2 *h2, nghttp2_option *option)
 #endif
 }
 
-/* The callbacks and options objects are nghttp2's own affair, and copied by it: they are the only memory here that does not
-   come from mem.h. */
+/* The callbacks and options objects are nghttp2's own affair, and copied by it: they are the only memory here that does
+   not come from mem.h. */
 static int new_session(struct rqx__h2 *h2)
 {
     nghttp2_mem mem;
@@ -515,11 +525,10 @@ static int new_session(struct rqx__h2 *h2)
 /* The first SETTINGS and the connection's window (RFC 9113 section 3.4). */
 static int submit_preface(struct rqx__h2 *h2)
 {
-    size_t max_list = h2->config.max_header_list < UINT32_MAX ? h2->config.max_header_list : UINT32_MAX;
     const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, h2->stream_window},
-        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)max_list},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, h2->max_list},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
     };
 
@@ -545,6 +554,7 @@ int rqx__h2_new(const struct rqx__codec_config *config, struct rqx__codec **ret_
     rqx__list_init(&h2->expecting);
     rqx__list_init(&h2->parked);
     rqx__buf_init(&h2->farewell, MAX_FAREWELL);
+    h2->max_list = config->max_header_list < UINT32_MAX ? (uint32_t)config->max_header_list : UINT32_MAX;
     h2->peer_max = UNKNOWN_MAX_STREAMS;
     h2->ids_left = ALL_IDS;
     rqx__h2_window_init(h2);

@@ -15,30 +15,35 @@
 /* RFC 7541 section 7.1.3: a short secret can be guessed by trying, so that it never enters a table. */
 #define SHORT_COOKIE 20
 
-static int push(struct rqx__h2 *h2, const char *name, size_t name_len, const char *value, size_t value_len, uint8_t flags)
+static int grow(struct rqx__h2 *h2)
 {
-    nghttp2_nv *nv;
+    size_t cap = h2->nv_cap == 0 ? 32 : h2->nv_cap * 2;
+    nghttp2_nv *nva = rqx__realloc(h2->nva, cap * sizeof *nva);
 
-    if (h2->nv_count == h2->nv_cap) {
-        size_t cap = h2->nv_cap == 0 ? 32 : h2->nv_cap * 2;
-        nghttp2_nv *nva = rqx__realloc(h2->nva, cap * sizeof *nva);
-
-        if (nva == NULL)
-            return RQX_ERR_NOMEM;
-        h2->nva = nva;
-        h2->nv_cap = cap;
-    }
-    nv = &h2->nva[h2->nv_count++];
-    /* nghttp2 does not write there */
-    nv->name = (uint8_t *)(uintptr_t)name;
-    nv->namelen = name_len;
-    nv->value = (uint8_t *)(uintptr_t)value;
-    nv->valuelen = value_len;
-    nv->flags = flags;
+    if (nva == NULL)
+        return RQX_ERR_NOMEM;
+    h2->nva = nva;
+    h2->nv_cap = cap;
     return 0;
 }
 
-#define ALIVE (NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE)
+static inline int push(struct rqx__h2 *h2, const char *name, size_t name_len, const char *value, size_t value_len,
+                       uint8_t flags)
+{
+    if (h2->nv_count == h2->nv_cap && grow(h2) < 0)
+        return RQX_ERR_NOMEM;
+    /* nghttp2 does not write there */
+    h2->nva[h2->nv_count++] = (nghttp2_nv){
+        .name = (uint8_t *)(uintptr_t)name,
+        .value = (uint8_t *)(uintptr_t)value,
+        .namelen = name_len,
+        .valuelen = value_len,
+        .flags = flags,
+    };
+    return 0;
+}
+
+#define ALIVE                       (NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE)
 #define PUSH_SLICE(h2, name, slice) push((h2), (name), sizeof(name) - 1, (slice).data, (slice).len, ALIVE)
 
 /* RFC 9113 section 8.2.3: one field for each pair, so that the unchanged ones are found in the table. */

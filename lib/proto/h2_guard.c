@@ -3,9 +3,9 @@
  *
  * Liveness: PING only while somebody waits for an answer and nothing came for a while; any byte is a sign of life.
  *
- * Floods (RFC 9113 section 10.5): each frame that brings a stream of ours no further takes from a budget, which time, messages
- * and bytes of bodies fill up again.  What is legal in small numbers, and every peer sends some of, ends
- * the connection when there is nothing but.  Frames are counted here and not in nghttp2's callbacks, which are silent about
+ * Floods (RFC 9113 section 10.5): each frame that brings a stream of ours no further takes from a budget, which time,
+ * messages and bytes of bodies fill up again.  What is legal in small numbers, and every peer sends some of, ends the
+ * connection when there is nothing but.  Frames are counted here and not in nghttp2's callbacks, which are silent about
  * what it ignores.
  */
 #include "proto/h2_internal.h"
@@ -22,8 +22,8 @@
 #define TIME_PER_REFILL (10 * RQX__NS_PER_MS)
 /* CONTINUATION frames of one header section: some, and those that a large one needs. */
 #define FEW_CONTINUATIONS 8
-#define FRAME_BYTES 16384
-#define FRAME_HEADER sizeof(((struct rqx__h2 *)NULL)->scan_header)
+#define FRAME_BYTES       16384
+#define FRAME_HEADER      sizeof(((struct rqx__h2 *)NULL)->scan_header)
 /* How much rarer PING becomes for a peer that complained. */
 #define CALMER 4
 
@@ -53,6 +53,11 @@ void rqx__h2_guard_bytes(struct rqx__h2 *h2, size_t bytes)
         return;
     refill(h2, h2->budget_bytes / BYTES_PER_REFILL);
     h2->budget_bytes %= BYTES_PER_REFILL;
+}
+
+void rqx__h2_guard_padded(struct rqx__h2 *h2)
+{
+    refill(h2, 1);
 }
 
 static void refill_by_time(struct rqx__h2 *h2)
@@ -171,7 +176,7 @@ void rqx__h2_liveness_tick(struct rqx__h2 *h2)
     h2->ping_opaque++;
     memcpy(opaque, &h2->ping_opaque, sizeof opaque);
     if (nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, opaque) != 0) {
-        rqx__h2_fatal(h2, RQX_ERR_NOMEM, NULL);
+        rqx__h2_fatal(h2, RQX_ERR_NOMEM);
         return;
     }
     h2->ping_at = h2->codec.now;

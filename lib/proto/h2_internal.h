@@ -11,9 +11,9 @@
  *
  * These are the only files that know nghttp2.  They know no socket, clock or lock.
  *
- * A stream is queued here until send(), and only then given to nghttp2: what is cancelled or refused before that used no
- * stream id and no byte of the wire.  From then on nghttp2 keeps the way from id to stream (its stream user data); it is
- * NULL once the stream was closed or cancelled, so that what nghttp2 still tells of that id reaches nobody.
+ * A stream is queued here until send(), and only then given to nghttp2: what is cancelled or refused before that used
+ * no stream id and no byte of the wire.  From then on nghttp2 keeps the way from id to stream (its stream user data);
+ * it is NULL once the stream was closed or cancelled, so that what nghttp2 still tells of that id reaches nobody.
  */
 #ifndef RQX_PROTO_H2_INTERNAL_H
 #define RQX_PROTO_H2_INTERNAL_H
@@ -42,7 +42,8 @@ enum {
     RQX__H2_LAGGING = 1 << 9,       /* the reader fell behind in this window's time */
     RQX__H2_TOO_LARGE = 1 << 10,    /* nghttp2 refused the request's header section for its size */
     RQX__H2_NO_BODY = 1 << 11,      /* HEAD was asked */
-    RQX__H2_TUNNEL = 1 << 12        /* CONNECT was asked */
+    RQX__H2_TUNNEL = 1 << 12,       /* CONNECT was asked */
+    RQX__H2_RESUMED = 1 << 13       /* resume_body() was called since the body was asked last */
 };
 
 struct rqx__h2 {
@@ -63,60 +64,62 @@ struct rqx__h2 {
     uint32_t ids_left;          /* stream ids that this connection can still use */
     struct rqx__stream *cached; /* the stream found last, by its id; NULL when it is gone */
     int32_t cached_id;
-    int status;                 /* of the header section that is coming in */
+    uint32_t max_list; /* bytes of all header sections of a response */
+    int status;        /* of the header section that is coming in */
 
     /* output */
     struct rqx__buf *out; /* during send() */
     size_t limit;
-    bool out_full;              /* something waits for room in |out| */
-    size_t staged;              /* body bytes that stand behind |out|'s tail, for the DATA frame being made */
-    struct rqx__buf farewell;   /* made when a violation was found, ahead of what send() makes */
-    int32_t turn_id;            /* the upload that sent last */
-    size_t turn_bytes;          /* and how much in one go */
-    nghttp2_nv *nva;            /* scratch for one header section */
+    bool out_full;            /* something waits for room in |out| */
+    size_t staged;            /* body bytes that stand behind |out|'s tail, for the DATA frame being made */
+    struct rqx__buf farewell; /* made when a violation was found, ahead of what send() makes */
+    int32_t turn_id;          /* the upload that sent last */
+    size_t turn_bytes;        /* and how much in one go */
+    nghttp2_nv *nva;          /* scratch for one header section */
     size_t nv_count;
     size_t nv_cap;
 
     /* the connection's end */
-    bool draining;           /* takes no more streams */
-    bool shut;               /* shutdown() was called */
-    bool failed;             /* fail() was called: upcalls are over */
-    bool dying;              /* a violation was found, or the session cannot go on */
-    bool broken;             /* nghttp2 ran out of memory: it is asked for nothing any more */
-    bool goaway;             /* the peer sent GOAWAY */
-    int32_t goaway_last;     /* lowest last stream id of the peer's GOAWAYs */
-    uint32_t goaway_code;    /* the first that was not NO_ERROR */
-    char goaway_text[64];    /* its debug data as far as it is printable */
-    struct rqx__err fatal;   /* why a callback failed, or what our error GOAWAY says */
-    int invalid;             /* nghttp2's code for the last invalid frame, 0: none */
+    bool draining;         /* takes no more streams */
+    bool shut;             /* shutdown() was called */
+    bool failed;           /* fail() was called: upcalls are over */
+    bool dying;            /* a violation was found, or the session cannot go on */
+    bool told;             /* the owner knows |fatal| */
+    bool broken;           /* nghttp2 ran out of memory: it is asked for nothing any more */
+    bool goaway;           /* the peer sent GOAWAY */
+    int32_t goaway_last;   /* lowest last stream id of the peer's GOAWAYs */
+    uint32_t goaway_code;  /* the first that was not NO_ERROR */
+    char goaway_text[64];  /* its debug data as far as it is printable */
+    struct rqx__err fatal; /* why a callback failed, or what our error GOAWAY says */
+    int invalid;           /* nghttp2's code for the last invalid frame, 0: none */
 
     /* flow control */
-    uint32_t stream_window;  /* SETTINGS_INITIAL_WINDOW_SIZE */
-    uint32_t conn_window;    /* the connection's window */
+    uint32_t stream_window; /* SETTINGS_INITIAL_WINDOW_SIZE */
+    uint32_t conn_window;   /* the connection's window */
     uint32_t max_window;
-    uint32_t credit_step;    /* bytes of a stream that are credited at once */
-    uint64_t conn_mark;      /* time since which |conn_bytes| came */
+    uint32_t credit_step; /* bytes of a stream that are credited at once */
+    uint64_t conn_mark;   /* time since which |conn_bytes| came */
     uint64_t conn_bytes;
-    uint64_t rtt;            /* shortest round trip seen, ns; 0: none yet */
-    uint64_t settings_at;    /* time at which SETTINGS left; 0: not yet, or acknowledged */
+    uint64_t rtt;         /* shortest round trip seen, ns; 0: none yet */
+    uint64_t settings_at; /* time at which SETTINGS left; 0: not yet, or acknowledged */
 
     /* liveness */
-    uint64_t ping_idle;      /* ns; grows when the peer complains */
-    uint64_t last_sign;      /* of life, or since when there are streams */
-    uint64_t ping_at;        /* time at which the last PING was queued */
-    bool ping_waits;         /* nothing came since */
-    bool ping_timed;         /* its acknowledgement tells the round trip */
+    uint64_t ping_idle; /* ns; grows when the peer complains */
+    uint64_t last_sign; /* of life, or since when there are streams */
+    uint64_t ping_at;   /* time at which the last PING was queued */
+    bool ping_waits;    /* nothing came since */
+    bool ping_timed;    /* its acknowledgement tells the round trip */
     uint64_t ping_opaque;
 
     /* floods */
-    int32_t budget;          /* what the peer may still send that brings nothing */
-    uint64_t budget_at;      /* time of the last refill by time */
-    uint8_t scan_header[9];  /* of the frame that begins */
-    size_t scan_have;        /* bytes of it that came */
-    uint32_t scan_left;      /* bytes of the frame's payload that did not */
-    size_t continuations;    /* CONTINUATION frames of this header section */
+    int32_t budget;         /* what the peer may still send that brings nothing */
+    uint64_t budget_at;     /* time of the last refill by time */
+    uint8_t scan_header[9]; /* of the frame that begins */
+    size_t scan_have;       /* bytes of it that came */
+    uint32_t scan_left;     /* bytes of the frame's payload that did not */
+    size_t continuations;   /* CONTINUATION frames of this header section */
     size_t max_continuations;
-    uint64_t budget_bytes;   /* bytes of bodies that did not count as a refill yet */
+    uint64_t budget_bytes; /* bytes of bodies that did not count as a refill yet */
 };
 
 static inline struct rqx__h2 *rqx__h2_of(const struct rqx__codec *codec)
@@ -134,8 +137,8 @@ void rqx__h2_kill(struct rqx__h2 *h2, struct rqx__stream *stream, uint32_t h2_co
 void rqx__h2_kill_code(struct rqx__h2 *h2, struct rqx__stream *stream, int code);
 /* Out of h2->cached, so that callers up the stack see that the stream is gone. */
 void rqx__h2_forget(struct rqx__h2 *h2, const struct rqx__stream *stream);
-/* Notes why the session cannot go on; gives |code|. */
-int rqx__h2_fatal(struct rqx__h2 *h2, int code, const char *text);
+/* Notes why the session cannot go on; gives |code|.  The first reason stays. */
+int rqx__h2_fatal(struct rqx__h2 *h2, int code);
 /* The error that tells of the peer's GOAWAY. */
 void rqx__h2_goaway_error(const struct rqx__h2 *h2, struct rqx__err *ret_err);
 /* Whether the peer provably did nothing about a stream (RFC 9113 section 8.7). */
@@ -199,9 +202,12 @@ void rqx__h2_window_round_trip(struct rqx__h2 *h2, uint64_t ns);
 void rqx__h2_guard_init(struct rqx__h2 *h2);
 /* Looks at bytes from the peer before nghttp2 does; RQX_ERR_FLOOD (h2->fatal). */
 int rqx__h2_guard_scan(struct rqx__h2 *h2, const uint8_t *data, size_t len);
-/* What makes up for frames that bring nothing: a header section of a request or response, bytes of a body either way. */
+/* What makes up for frames that bring nothing: a header section of a request or response, bytes of a body either way.
+ */
 void rqx__h2_guard_progress(struct rqx__h2 *h2);
 void rqx__h2_guard_bytes(struct rqx__h2 *h2, size_t bytes);
+/* A padded DATA frame had bytes of a body, too. */
+void rqx__h2_guard_padded(struct rqx__h2 *h2);
 /* The peer asks for less PING. */
 void rqx__h2_guard_calm(struct rqx__h2 *h2);
 uint64_t rqx__h2_liveness_deadline(const struct rqx__h2 *h2);

@@ -1,8 +1,9 @@
 /*
  * h2_mem.c - nghttp2's memory, all of which a session's owner can free without nghttp2.
  *
- * When an allocation fails nghttp2 may be left with pointers to what it has freed (1.52: a DATA item that could not be queued), so that
- * nghttp2_session_del() is not to be called any more.  Each block therefore stands in a list of the session's.
+ * When an allocation fails nghttp2 may be left with pointers to what it has freed (1.52: a DATA item that could not be
+ * queued), so that nghttp2_session_del() is not to be called any more.  Each block therefore stands in a list of the
+ * session's.
  */
 #include "proto/h2_internal.h"
 

@@ -1,8 +1,8 @@
 /*
  * h2_recv.c - nghttp2's callbacks for what comes in, turned into upcalls.
  *
- * An upcall may cancel its own stream, and its owner may free it then: h2->cached, which is the stream of the frame at hand, tells
- * whether it is still there.
+ * An upcall may cancel its own stream, and its owner may free it then: h2->cached, which is the stream of the frame at
+ * hand, tells whether it is still there.
  */
 #include "proto/h2_internal.h"
 
@@ -75,23 +75,29 @@ static void note_length(struct rqx__stream *stream, rqx_slice value)
         stream->content_length = (int64_t)length;
 }
 
-static bool list_too_large(struct rqx__h2 *h2, struct rqx__stream *stream, size_t name_len, size_t value_len)
+static void list_too_large(struct rqx__h2 *h2, struct rqx__stream *stream)
 {
-    size_t size = name_len + value_len + FIELD_OVERHEAD;
-    size_t most = h2->config.max_header_list < UINT32_MAX ? h2->config.max_header_list : UINT32_MAX;
     struct rqx__err err;
 
-    if (size <= most - stream->header_bytes) {
-        stream->header_bytes += (uint32_t)size;
-        return false;
-    }
-    rqx__err_set(&err, RQX_ERR_HEADER_TOO_LARGE, "header section too large: more than %zu bytes", most);
+    rqx__err_set(&err, RQX_ERR_HEADER_TOO_LARGE, "header section too large: more than %" PRIu32 " bytes", h2->max_list);
     rqx__h2_kill(h2, stream, NGHTTP2_ENHANCE_YOUR_CALM, &err);
-    return true;
 }
 
-/* TEMPORAL_CALLBACK_FAILURE makes nghttp2 decode the rest of the section, which keeps the decoder's table right, and tell us no
-   more of it.  RST_STREAM is queued by then, so that nghttp2 adds none of its own. */
+static bool is_space(uint8_t c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* The value without white space around it, which h2.c has nghttp2 tolerate. */
+static rqx_slice value_text(const uint8_t *value, size_t len)
+{
+    rqx_slice text = {(const char *)value, len};
+
+    return len != 0 && (is_space(value[0]) || is_space(value[len - 1])) ? rqx__trim(text) : text;
+}
+
+/* TEMPORAL_CALLBACK_FAILURE makes nghttp2 decode the rest of the section, which keeps the decoder's table right, and
+   tell us no more of it.  RST_STREAM is queued by then, so that nghttp2 adds none of its own. */
 static int header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
                   const uint8_t *value, size_t value_len, uint8_t flags, void *user)
 {
@@ -104,13 +110,16 @@ static int header(nghttp2_session *session, const nghttp2_frame *frame, const ui
     (void)flags;
     if (stream == NULL)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    if (list_too_large(h2, stream, name_len, value_len))
+    if (name_len + value_len + FIELD_OVERHEAD > h2->max_list - stream->header_bytes) {
+        list_too_large(h2, stream);
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
+    stream->header_bytes += (uint32_t)(name_len + value_len + FIELD_OVERHEAD);
     if (name[0] == ':')
         return begin_section(h2, stream, value, value_len);
-    text = rqx__trim((rqx_slice){(const char *)value, value_len});
+    text = value_text(value, value_len);
     trailer = stream->flags & RQX__H2_FINAL;
-    if (!trailer && h2->status >= 200 && rqx__eq((const char *)name, name_len, "content-length", 14))
+    if (name_len == 14 && !trailer && h2->status >= 200 && memcmp(name, "content-length", 14) == 0)
         note_length(stream, text);
     if (!goes_on(h2, stream, stream->ops->field(stream, (const char *)name, name_len, text.data, text.len, trailer)))
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -158,8 +167,8 @@ static bool section_done(struct rqx__h2 *h2, struct rqx__stream *stream, const n
     }
     if (!goes_on(h2, stream, stream->ops->head_done(stream, status, length)))
         return false;
-    /* RFC 9110 section 10.1.1; an answer that is no success makes the body most likely unwanted, but only its end, or the
-       time, decides that */
+    /* RFC 9110 section 10.1.1; an answer that is no success makes the body most likely unwanted, but only its end, or
+       the time, decides that */
     if (status == 100 || (status >= 200 && status < 300))
         rqx__h2_expect_over(h2, stream);
     return true;
@@ -173,7 +182,6 @@ static int data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const
     struct rqx__stream *stream;
 
     (void)session;
-    (void)flags;
     if (rqx__h2_window_received(h2, len) < 0)
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     stream = rqx__h2_stream(h2, id);
@@ -181,16 +189,18 @@ static int data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const
         return 0;
     stream->received += len;
     rqx__h2_guard_bytes(h2, len);
+    if (flags & NGHTTP2_FLAG_PADDED)
+        rqx__h2_guard_padded(h2);
     rqx__h2_window_delivered(h2, stream, len);
     goes_on(h2, stream, stream->ops->data(stream, data, len));
     return 0;
 }
 
 /* END_STREAM came.  nghttp2 closes the stream when the request is sent too; a request that is not will never be of use
-   (RFC 9113 section 8.1). */
+   (RFC 9113 section 8.1), but for a tunnel, whose two directions end each for itself. */
 static void remote_end(struct rqx__h2 *h2, struct rqx__stream *stream)
 {
-    bool cut = !(stream->flags & RQX__H2_LOCAL_DONE);
+    bool cut = !(stream->flags & (RQX__H2_LOCAL_DONE | RQX__H2_TUNNEL));
 
     stream->flags |= RQX__H2_REMOTE_DONE;
     if (cut)
@@ -227,8 +237,8 @@ static void note_goaway_text(struct rqx__h2 *h2, const nghttp2_goaway *goaway)
     h2->goaway_text[i] = '\0';
 }
 
-/* RFC 9113 section 6.8.  A first GOAWAY with 2^31 - 1 warns, a later one tells the truth; nghttp2 sees to it that the id never
-   grows, and closes the streams above it after this. */
+/* RFC 9113 section 6.8.  A first GOAWAY with 2^31 - 1 warns, a later one tells the truth; nghttp2 sees to it that the
+   id never grows, and closes the streams above it after this. */
 static void goaway_received(struct rqx__h2 *h2, const nghttp2_goaway *goaway)
 {
     struct rqx__err err;
@@ -384,8 +394,8 @@ static int stream_closed(nghttp2_session *session, int32_t id, uint32_t code, vo
     return 0;
 }
 
-/* A malformed message is the end of its stream alone (RFC 9113 section 8.1.1), for which nghttp2 has queued RST_STREAM.  Other
-   codes come for streams and connections alike: they are seen when the stream closes, or GOAWAY is made. */
+/* A malformed message is the end of its stream alone (RFC 9113 section 8.1.1), for which nghttp2 has queued RST_STREAM.
+   Other codes come for streams and connections alike: they are seen when the stream closes, or GOAWAY is made. */
 static int invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int nghttp2_error, void *user)
 {
     struct rqx__h2 *h2 = user;

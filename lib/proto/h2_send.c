@@ -10,7 +10,7 @@
 #define TURN_BYTES (64 * 1024)
 /* A DATA frame smaller than this is not worth its header, unless the buffer is empty. */
 #define SMALLEST_FRAME 1024
-#define FRAME_HEADER 9
+#define FRAME_HEADER   9
 
 /* ---- bodies ---- */
 
@@ -71,7 +71,7 @@ bool rqx__h2_unpark(struct rqx__h2 *h2)
         rqx__list_remove(&stream->node);
         rqx__list_push_back(&h2->active, &stream->node);
         if (nghttp2_is_fatal(nghttp2_session_resume_data(h2->session, stream->id)))
-            rqx__h2_fatal(h2, RQX_ERR_NOMEM, NULL);
+            rqx__h2_fatal(h2, RQX_ERR_NOMEM);
     }
     return any;
 }
@@ -89,7 +89,25 @@ static size_t frame_room(const struct rqx__h2 *h2, size_t most)
     return room < SMALLEST_FRAME && h2->out->len != 0 ? 0 : room;
 }
 
-/* Asks for body bytes at |to|.  A body whose announced length is used up is asked for one byte that it must not have. */
+/* pull_body() once, and again if it was resumed before it could say that it has nothing.  The stream may be gone after
+ * it. */
+static int ask(struct rqx__h2 *h2, struct rqx__stream *stream, uint8_t *to, size_t cap, size_t *ret_len, bool *ret_end)
+{
+    int rv;
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        *ret_len = 0;
+        *ret_end = false;
+        stream->flags &= (uint32_t)~RQX__H2_RESUMED;
+        rv = stream->ops->pull_body(stream, to, cap, ret_len, ret_end);
+        if (h2->cached != stream || rv != RQX_AGAIN || !(stream->flags & RQX__H2_RESUMED))
+            break;
+    }
+    return rv;
+}
+
+/* Body bytes at |to|.  A body whose announced length is used up is asked for one byte that it must not have. */
 static int pull(struct rqx__h2 *h2, struct rqx__stream *stream, uint8_t *to, size_t cap, size_t *ret_len, bool *ret_end)
 {
     bool known = stream->request_length >= 0;
@@ -102,12 +120,12 @@ static int pull(struct rqx__h2 *h2, struct rqx__stream *stream, uint8_t *to, siz
     if (*ret_end)
         return 0;
     if (left == 0)
-        rv = stream->ops->pull_body(stream, &surplus, 1, ret_len, ret_end);
+        rv = ask(h2, stream, &surplus, 1, ret_len, ret_end);
     else
-        rv = stream->ops->pull_body(stream, to, cap < left ? cap : (size_t)left, ret_len, ret_end);
+        rv = ask(h2, stream, to, cap < left ? cap : (size_t)left, ret_len, ret_end);
     if (h2->cached != stream)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    if (rv == RQX_AGAIN)
+    if (rv == RQX_AGAIN || (rv == 0 && *ret_len == 0 && !*ret_end))
         return NGHTTP2_ERR_DEFERRED;
     if (rv < 0)
         rqx__h2_kill_code(h2, stream, rv);
@@ -115,8 +133,6 @@ static int pull(struct rqx__h2 *h2, struct rqx__stream *stream, uint8_t *to, siz
         wrong_length(h2, stream, "longer");
     else if (known && *ret_end && *ret_len < left)
         wrong_length(h2, stream, "shorter");
-    else if (*ret_len == 0 && !*ret_end)
-        return NGHTTP2_ERR_DEFERRED;
     else
         return 0;
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -160,14 +176,14 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *buf, siz
     }
     rv = rqx__buf_reserve(h2->out, FRAME_HEADER + room);
     if (rv < 0) {
-        rqx__h2_fatal(h2, rv, NULL);
+        rqx__h2_fatal(h2, rv);
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
     rv = pull(h2, stream, rqx__buf_tail(h2->out) + FRAME_HEADER, room, &len, &end);
     if (rv != 0)
         return rv;
     if (end && end_of_body(h2, stream, data_flags) < 0) {
-        rqx__h2_fatal(h2, RQX_ERR_NOMEM, NULL);
+        rqx__h2_fatal(h2, RQX_ERR_NOMEM);
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
     *data_flags |= NGHTTP2_DATA_FLAG_NO_COPY;
@@ -212,7 +228,7 @@ static ssize_t write_frame(nghttp2_session *session, const uint8_t *data, size_t
     }
     rv = rqx__buf_append(h2->out, data, length);
     if (rv < 0) {
-        rqx__h2_fatal(h2, rv, NULL);
+        rqx__h2_fatal(h2, rv);
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
     return (ssize_t)length;
@@ -247,7 +263,7 @@ void rqx__h2_expect_over(struct rqx__h2 *h2, struct rqx__stream *stream)
     rqx__list_remove(&stream->node);
     rqx__list_push_back(&h2->active, &stream->node);
     if (nghttp2_is_fatal(nghttp2_session_resume_data(h2->session, stream->id)))
-        rqx__h2_fatal(h2, RQX_ERR_NOMEM, NULL);
+        rqx__h2_fatal(h2, RQX_ERR_NOMEM);
 }
 
 /* nghttp2 ended the session: what its GOAWAY says is the reason. */

@@ -1,18 +1,18 @@
 /*
  * h2_window.c - flow control of what is received (RFC 9113 sections 5.2 and 6.9).
  *
- * The connection's credit goes back when bytes come, so that a reader that pauses holds back its own stream alone; a stream's
- * when its owner has done with them.  nghttp2 counts padding and frames for closed streams by itself, and sends WINDOW_UPDATE
- * when half a window is used.
+ * The connection's credit goes back when bytes come, so that a reader that pauses holds back its own stream alone; a
+ * stream's when its owner has done with them.  nghttp2 counts padding and frames for closed streams by itself, and
+ * sends WINDOW_UPDATE when half a window is used.
  *
- * A window must hold what can be under way in a round trip and more, for the peer never to wait: while half of it is used up in
- * less than two round trips it is doubled.  A stream whose reader did not keep up is left as it is: there it is not the
- * window that is slow.
+ * A window must hold what can be under way in a round trip and more, for the peer never to wait: while half of it is
+ * used up in less than two round trips it is doubled.  A stream whose reader did not keep up is left as it is: there it
+ * is not the window that is slow.
  */
 #include "proto/h2_internal.h"
 
 #define FIRST_STREAM_WINDOW (256 * 1024)
-#define FIRST_CONN_WINDOW (1024 * 1024)
+#define FIRST_CONN_WINDOW   (1024 * 1024)
 /* A connection begins with this much whatever we say (RFC 9113 section 6.9.2). */
 #define PROTOCOL_WINDOW 65535
 /* The time that a wake-up takes counts too, however near the peer is. */
@@ -57,7 +57,7 @@ int rqx__h2_window_received(struct rqx__h2 *h2, size_t len)
     uint32_t window;
 
     if (nghttp2_session_consume_connection(h2->session, len) != 0)
-        return rqx__h2_fatal(h2, RQX_ERR_NOMEM, NULL);
+        return rqx__h2_fatal(h2, RQX_ERR_NOMEM);
     if (h2->conn_bytes == 0)
         h2->conn_mark = h2->codec.now;
     h2->conn_bytes += len;
@@ -69,7 +69,7 @@ int rqx__h2_window_received(struct rqx__h2 *h2, size_t len)
         return 0;
     h2->conn_window = window;
     if (nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0, (int32_t)window) != 0)
-        return rqx__h2_fatal(h2, RQX_ERR_NOMEM, NULL);
+        return rqx__h2_fatal(h2, RQX_ERR_NOMEM);
     return 0;
 }
 
@@ -94,7 +94,7 @@ static void half_used(struct rqx__h2 *h2, struct rqx__stream *stream)
     stream->window = window;
     if (nghttp2_is_fatal(
             nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, stream->id, (int32_t)window)))
-        rqx__h2_fatal(h2, RQX_ERR_NOMEM, NULL);
+        rqx__h2_fatal(h2, RQX_ERR_NOMEM);
 }
 
 void rqx__h2_window_consumed(struct rqx__h2 *h2, struct rqx__stream *stream, size_t len)
@@ -109,7 +109,7 @@ void rqx__h2_window_consumed(struct rqx__h2 *h2, struct rqx__stream *stream, siz
     if (stream->owed < h2->credit_step || (stream->flags & RQX__H2_REMOTE_DONE))
         return;
     if (nghttp2_is_fatal(nghttp2_session_consume_stream(h2->session, stream->id, stream->owed)))
-        rqx__h2_fatal(h2, RQX_ERR_NOMEM, NULL);
+        rqx__h2_fatal(h2, RQX_ERR_NOMEM);
     stream->window_bytes += stream->owed;
     stream->owed = 0;
     if (stream->window_bytes >= stream->window / 2)

@@ -1,5 +1,5 @@
 /*
- * Messages over HTTP/2 (RFC 9113 section 8): what requests look like, and what is made of responses.
+ * Requests over HTTP/2 (RFC 9113 section 8): the preface, fields, and bodies.
  */
 #include "h2_support.h"
 
@@ -30,7 +30,7 @@ static const char *request_text(struct owner *owner)
     return server.log;
 }
 
-#define GET_LINES ":method: GET\n:scheme: https\n:authority: example.com\n:path: /\n"
+#define GET_LINES  ":method: GET\n:scheme: https\n:authority: example.com\n:path: /\n"
 #define POST_LINES ":method: POST\n:scheme: https\n:authority: example.com\n:path: /post\n"
 
 /* ---- the beginning ---- */
@@ -292,6 +292,63 @@ START_TEST(connect_has_neither_scheme_nor_path)
 }
 END_TEST
 
+/* RFC 9113 section 8.5: the directions of a tunnel end each for itself. */
+START_TEST(a_tunnel_may_be_closed_by_half)
+{
+    struct owner owner;
+
+    raw_greet(&link);
+    owner_init(&owner, "");
+    owner.head.method = RQX__LIT("CONNECT");
+    owner.head.has_body = true;
+    owner.body_left = 20;
+    owner.body_given = 10;
+    raw_request(&link, &owner);
+    ck_assert_int_eq(raw_headers(&link, 1, false, "200", NULL), 0);
+    ck_assert_int_eq(raw_data(&link, 1, true, 5), 0);
+    ck_assert_int_eq(owner.ends, 1);
+    ck_assert_int_eq(owner.closes + owner.refusals, 0);
+    owner.body_given = SIZE_MAX;
+    ck_assert_int_eq(link.codec->ops->resume_body(link.codec, &owner.stream), 0);
+    ck_assert_int_eq(link_send(&link), 0);
+    ck_assert_uint_eq(data_bytes(&link, 1), 20);
+    check_closed_well(&owner);
+    ck_assert_uint_eq(link.codec->resets, 0);
+    /* the connection's end is no error for the half that is done */
+    owner_init(&owner, "");
+    owner.head.method = RQX__LIT("CONNECT");
+    owner.head.has_body = true;
+    owner.body_given = 0;
+    raw_request(&link, &owner);
+    ck_assert_int_eq(raw_headers(&link, 3, true, "200", NULL), 0);
+    rqx__err_set(&link.err, RQX_ERR_READ, NULL);
+    link.codec->ops->fail(link.codec, &link.err);
+    check_closed_well(&owner);
+}
+END_TEST
+
+/* RFC 7541 section 4.2: the peer's table may shrink to nothing and grow again between two header sections. */
+START_TEST(the_peers_table_size_is_obeyed)
+{
+    static const uint32_t sizes[] = {4096, 0, 100, 1 << 20, 0};
+    struct owner owner;
+    size_t i;
+    size_t j;
+
+    for (i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        nghttp2_settings_entry entry = {NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, sizes[i]};
+
+        ck_assert_int_eq(nghttp2_submit_settings(server.session, NGHTTP2_FLAG_NONE, &entry, 1), 0);
+        ck_assert_int_eq(run(&server), 0);
+        for (j = 0; j < 2; j++) {
+            owner_init(&owner, "/");
+            owner_field(&owner, "x-same", "value");
+            ck_assert_str_eq(request_text(&owner), GET_LINES "x-same: value\n");
+        }
+    }
+}
+END_TEST
+
 START_TEST(a_request_too_large_for_anybody_fails_alone)
 {
     struct owner owner;
@@ -422,6 +479,19 @@ START_TEST(a_body_waits_until_it_is_resumed)
     ck_assert_uint_eq(server.received, 30);
     check_closed_well(&owner);
     ck_assert_int_eq(link.codec->ops->resume_body(link.codec, &owner.stream), 0);
+}
+END_TEST
+
+START_TEST(a_body_may_be_resumed_while_it_is_asked)
+{
+    struct owner owner;
+
+    owner_post(&owner, 30, 30);
+    owner.resumes = true;
+    ck_assert_int_eq(link_submit(&link, &owner), 0);
+    ck_assert_int_eq(run(&server), 0);
+    ck_assert_uint_eq(server.received, 30);
+    check_closed_well(&owner);
 }
 END_TEST
 
@@ -636,262 +706,6 @@ START_TEST(both_bodies_flow_at_once)
 }
 END_TEST
 
-/* ---- responses ---- */
-
-START_TEST(interim_responses_come_before_the_final_one)
-{
-    static const char *const hints[] = {"link", "</a.css>", NULL};
-    static const char *const fields[] = {"content-length", "3", "x-a", "1", NULL};
-    struct owner owner;
-
-    raw_greet(&link);
-    owner_init(&owner, "/");
-    raw_request(&link, &owner);
-    ck_assert_int_eq(raw_headers(&link, 1, false, "103", hints), 0);
-    ck_assert_int_eq(raw_headers(&link, 1, false, "103", hints), 0);
-    ck_assert_int_eq(raw_headers(&link, 1, false, "199", NULL), 0);
-    ck_assert_int_eq(raw_headers(&link, 1, false, "200", fields), 0);
-    ck_assert_int_eq(owner.content_length, 3);
-    ck_assert_int_eq(raw_data(&link, 1, true, 3), 0);
-    ck_assert_str_eq(owner.log, "[103]\nlink: </a.css>\ndone 103\n[103]\nlink: </a.css>\ndone 103\n[199]\ndone 199\n"
-                                "[200]\ncontent-length: 3\nx-a: 1\ndone 200\nend\n");
-    check_closed_well(&owner);
-}
-END_TEST
-
-START_TEST(trailers_of_a_response_are_told_apart)
-{
-    static const char *const fields[] = {"x-checksum", "abc", "x-more", "1", NULL};
-    struct owner owner;
-
-    raw_greet(&link);
-    owner_init(&owner, "/");
-    raw_request(&link, &owner);
-    ck_assert_int_eq(raw_headers(&link, 1, false, "200", NULL), 0);
-    ck_assert_int_eq(raw_data(&link, 1, false, 3), 0);
-    ck_assert_int_eq(raw_headers(&link, 1, true, NULL, fields), 0);
-    ck_assert_str_eq(owner.log, "[200]\ndone 200\ntrailer x-checksum: abc\ntrailer x-more: 1\nend\n");
-    check_closed_well(&owner);
-}
-END_TEST
-
-/* RFC 9113 section 8.1.1 and RFC 9110 section 8.6: these may announce a length that no body follows. */
-START_TEST(head_and_304_may_announce_a_length)
-{
-    static const char *const fields[] = {"content-length", "1000", NULL};
-    struct owner owner;
-
-    raw_greet(&link);
-    owner_init(&owner, "/");
-    owner.head.method = RQX__LIT("HEAD");
-    raw_request(&link, &owner);
-    ck_assert_int_eq(raw_headers(&link, 1, true, "200", fields), 0);
-    check_closed_well(&owner);
-    ck_assert_int_eq(owner.content_length, 0);
-    owner_init(&owner, "/");
-    raw_request(&link, &owner);
-    ck_assert_int_eq(raw_headers(&link, 3, false, "304", fields), 0);
-    ck_assert_int_eq(owner.content_length, 0);
-    ck_assert_int_eq(raw_data(&link, 3, true, 0), 0);
-    check_closed_well(&owner);
-    owner_init(&owner, "/");
-    raw_request(&link, &owner);
-    ck_assert_int_eq(raw_headers(&link, 5, true, "204", NULL), 0);
-    check_closed_well(&owner);
-    ck_assert_int_eq(owner.content_length, 0);
-    owner_init(&owner, "/");
-    raw_request(&link, &owner);
-    ck_assert_int_eq(raw_headers(&link, 7, true, "200", NULL), 0);
-    check_closed_well(&owner);
-    ck_assert_int_eq(owner.content_length, 0);
-}
-END_TEST
-
-/* One stream's malformed message is no other's affair. */
-static void check_malformed(bool end, const char *status, const char *const *pairs, size_t data, bool data_end, int code,
-                            const char *text)
-{
-    struct owner owner;
-    struct owner other;
-    int32_t id;
-
-    owner_init(&owner, "/");
-    owner_init(&other, "/");
-    raw_request(&link, &owner);
-    raw_request(&link, &other);
-    id = owner.stream.id;
-    ck_assert_int_eq(raw_headers(&link, id, end, status, pairs), 0);
-    if (data != 0 || data_end)
-        ck_assert_int_eq(raw_data(&link, id, data_end, data), 0);
-    ck_assert_int_eq(link_send(&link), 0);
-    ck_assert_int_eq(owner.closes, 1);
-    ck_assert_str_eq(rqx_error_name(owner.err.code), rqx_error_name(code));
-    ck_assert_str_eq(owner.err.text, text);
-    ck_assert_uint_eq(owner.err.h2_code, NGHTTP2_PROTOCOL_ERROR);
-    ck_assert_uint_eq(owner.flags & RQX__CLOSE_UNPROCESSED, 0);
-    ck_assert_uint_eq(count_frames(&link, NGHTTP2_RST_STREAM, id), 1);
-    ck_assert_int_eq(raw_headers(&link, id + 2, true, "200", NULL), 0);
-    check_closed_well(&other);
-    ck_assert_uint_eq(link_h2(&link)->wire_count, 0);
-    ck_assert_uint_eq(link.codec->open_streams, 0);
-}
-
-#define MALFORMED_FIELD "protocol violated by the peer: malformed field in a header section"
-#define MALFORMED_MESSAGE "protocol violated by the peer: malformed message"
-
-START_TEST(malformed_responses_are_errors_of_their_stream)
-{
-    static const char *const upper[] = {"X-Upper", "1", NULL};
-    static const char *const line[] = {"x-split", "a\r\nb", NULL};
-    static const char *const name[] = {"x split", "1", NULL};
-    static const char *const nul[] = {"empty", "", ":late", "1", NULL};
-    static const char *const connection[] = {"connection", "close", NULL};
-    static const char *const lengths[] = {"content-length", "1", "content-length", "2", NULL};
-    static const char *const length[] = {"content-length", "-1", NULL};
-    static const char *const unknown[] = {":path", "/", NULL};
-
-    raw_greet(&link);
-    check_malformed(false, "200", upper, 0, false, RQX_ERR_PROTOCOL, MALFORMED_FIELD);
-    check_malformed(false, "200", line, 0, false, RQX_ERR_PROTOCOL, MALFORMED_FIELD);
-    check_malformed(false, "200", name, 0, false, RQX_ERR_PROTOCOL, MALFORMED_FIELD);
-    check_malformed(false, "200", nul, 0, false, RQX_ERR_PROTOCOL, MALFORMED_FIELD);
-    check_malformed(false, "200", connection, 0, false, RQX_ERR_PROTOCOL, MALFORMED_FIELD);
-    check_malformed(false, "200", lengths, 0, false, RQX_ERR_PROTOCOL, MALFORMED_FIELD);
-    check_malformed(false, "200", length, 0, false, RQX_ERR_PROTOCOL, MALFORMED_FIELD);
-    check_malformed(false, "200", unknown, 0, false, RQX_ERR_PROTOCOL, MALFORMED_FIELD);
-    check_malformed(false, "101", NULL, 0, false, RQX_ERR_PROTOCOL, MALFORMED_FIELD);
-    check_malformed(false, "20x", NULL, 0, false, RQX_ERR_PROTOCOL, MALFORMED_FIELD);
-    check_malformed(false, NULL, NULL, 0, false, RQX_ERR_PROTOCOL, MALFORMED_MESSAGE);
-    check_malformed(true, "103", NULL, 0, false, RQX_ERR_PROTOCOL, MALFORMED_MESSAGE);
-    check_malformed(false, "103", NULL, 5, true, RQX_ERR_PROTOCOL, "protocol violated by the peer: PROTOCOL_ERROR");
-}
-END_TEST
-
-START_TEST(trailers_without_the_end_are_an_error_of_their_stream)
-{
-    static const char *const fields[] = {"x-trailer", "1", NULL};
-    struct owner owner;
-
-    raw_greet(&link);
-    owner_init(&owner, "/");
-    raw_request(&link, &owner);
-    ck_assert_int_eq(raw_headers(&link, 1, false, "200", NULL), 0);
-    ck_assert_int_eq(raw_headers(&link, 1, false, NULL, fields), 0);
-    ck_assert_int_eq(link_send(&link), 0);
-    check_closed(&owner, RQX_ERR_PROTOCOL, 0);
-    ck_assert_int_eq(owner.ends, 0);
-}
-END_TEST
-
-/* RFC 9113 section 8.1.1 */
-START_TEST(a_body_must_have_the_length_announced)
-{
-    static const char *const ten[] = {"content-length", "10", NULL};
-    const char *text = "response body does not match its content-length of 10 bytes";
-
-    raw_greet(&link);
-    check_malformed(false, "200", ten, 9, true, RQX_ERR_RESPONSE_LENGTH, text);
-    check_malformed(false, "200", ten, 11, false, RQX_ERR_RESPONSE_LENGTH, text);
-    check_malformed(true, "200", ten, 0, false, RQX_ERR_RESPONSE_LENGTH, text);
-}
-END_TEST
-
-START_TEST(white_space_around_a_value_is_dropped)
-{
-    static const char *const fields[] = {"x-space", " \tvalue ", "content-length", "2", NULL};
-    struct owner owner;
-
-    raw_greet(&link);
-    owner_init(&owner, "/");
-    raw_request(&link, &owner);
-    ck_assert_int_eq(raw_headers(&link, 1, false, "200", fields), 0);
-    ck_assert_int_eq(raw_data(&link, 1, true, 2), 0);
-    ck_assert_str_eq(owner.log, "[200]\nx-space: value\ncontent-length: 2\ndone 200\nend\n");
-    check_closed_well(&owner);
-}
-END_TEST
-
-/* ---- owners that change their mind in an upcall ---- */
-
-START_TEST(an_upcall_may_cancel_its_stream)
-{
-    static const char *const fields[] = {"x-a", "1", "x-b", "2", NULL};
-    enum at at;
-
-    raw_greet(&link);
-    for (at = AT_HEAD; at <= AT_END; at++) {
-        struct owner owner;
-        int32_t id;
-
-        owner_post(&owner, 10, 10);
-        owner.cancel_at = at;
-        owner.body_given = at == AT_PULL ? SIZE_MAX : 0;
-        raw_request(&link, &owner);
-        id = owner.stream.id;
-        ck_assert_int_eq(raw_headers(&link, id, false, "200", fields), 0);
-        ck_assert_int_eq(raw_data(&link, id, false, 5), 0);
-        ck_assert_int_eq(raw_data(&link, id, true, 5), 0);
-        ck_assert_int_eq(link_send(&link), 0);
-        ck_assert_int_eq(owner.closes, 0);
-        ck_assert_uint_eq(count_frames(&link, NGHTTP2_RST_STREAM, id), 1);
-        ck_assert_uint_eq(link.codec->open_streams, 0);
-        ck_assert_uint_eq(link_h2(&link)->wire_count, 0);
-        ck_assert_uint_eq(link_h2(&link)->uploads, 0);
-    }
-}
-END_TEST
-
-START_TEST(an_upcall_at_the_end_may_cancel_its_stream)
-{
-    struct owner owner;
-
-    raw_greet(&link);
-    owner_init(&owner, "/");
-    owner.cancel_at = AT_END;
-    raw_request(&link, &owner);
-    ck_assert_int_eq(raw_headers(&link, 1, true, "200", NULL), 0);
-    ck_assert_int_eq(link_send(&link), 0);
-    /* both sides are done: nothing is left to reset */
-    ck_assert_uint_eq(count_frames(&link, NGHTTP2_RST_STREAM, -1), 0);
-    ck_assert_int_eq(owner.closes, 0);
-    owner_post(&owner, 10, 10);
-    owner.cancel_at = AT_REFUSED;
-    owner.body_given = 0;
-    raw_request(&link, &owner);
-    ck_assert_int_eq(raw_headers(&link, 3, true, "200", NULL), 0);
-    ck_assert_int_eq(link_send(&link), 0);
-    ck_assert_uint_eq(count_frames(&link, NGHTTP2_RST_STREAM, 3), 1);
-    ck_assert_int_eq(owner.ends, 0);
-    owner_init(&owner, "/");
-    owner.cancel_at = AT_SENT;
-    raw_request(&link, &owner);
-    ck_assert_uint_eq(count_frames(&link, NGHTTP2_RST_STREAM, 5), 1);
-    ck_assert_uint_eq(link_h2(&link)->wire_count, 0);
-}
-END_TEST
-
-START_TEST(an_upcall_that_fails_resets_its_stream)
-{
-    static const char *const fields[] = {"x-a", "1", "x-b", "2", NULL};
-    enum at at;
-
-    raw_greet(&link);
-    for (at = AT_HEAD; at <= AT_DATA; at++) {
-        struct owner owner;
-
-        owner_init(&owner, "/");
-        owner.fail_at = at;
-        raw_request(&link, &owner);
-        ck_assert_int_eq(raw_headers(&link, owner.stream.id, false, "200", fields), 0);
-        ck_assert_int_eq(raw_data(&link, owner.stream.id, true, 5), 0);
-        check_closed(&owner, RQX_ERR_NOMEM, 0);
-        ck_assert_int_eq(link_send(&link), 0);
-        ck_assert_uint_eq(count_frames(&link, NGHTTP2_RST_STREAM, owner.stream.id), 1);
-        ck_assert_uint_eq(find_frame(&link, NGHTTP2_RST_STREAM, owner.stream.id)->word, NGHTTP2_INTERNAL_ERROR);
-    }
-}
-END_TEST
-
 static Suite *h2_suite(void)
 {
     Suite *suite = suite_create("h2");
@@ -916,6 +730,8 @@ static Suite *h2_suite(void)
     tcase_add_test(tcase, credentials_yield_to_an_authorization_of_the_request);
     tcase_add_test(tcase, any_number_of_fields_is_sent);
     tcase_add_test(tcase, connect_has_neither_scheme_nor_path);
+    tcase_add_test(tcase, a_tunnel_may_be_closed_by_half);
+    tcase_add_test(tcase, the_peers_table_size_is_obeyed);
     tcase_add_test(tcase, a_request_too_large_for_anybody_fails_alone);
 
     tcase = rqx_add_case(suite, "request bodies");
@@ -926,6 +742,7 @@ static Suite *h2_suite(void)
     tcase_add_test(tcase, a_content_length_field_announces_a_body_of_unknown_length);
     tcase_add_test(tcase, a_content_length_field_that_contradicts_is_refused);
     tcase_add_test(tcase, a_body_waits_until_it_is_resumed);
+    tcase_add_test(tcase, a_body_may_be_resumed_while_it_is_asked);
     tcase_add_test(tcase, a_longer_body_is_cut_at_its_announced_length);
     tcase_add_test(tcase, a_shorter_body_is_an_error);
     tcase_add_test(tcase, a_body_that_fails_fails_its_stream);
@@ -936,22 +753,6 @@ static Suite *h2_suite(void)
     tcase_add_test(tcase, a_final_answer_instead_of_100_continue_spares_the_body);
     tcase_add_test(tcase, an_early_answer_stops_the_upload);
     tcase_add_test(tcase, both_bodies_flow_at_once);
-
-    tcase = rqx_add_case(suite, "responses");
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
-    tcase_add_test(tcase, interim_responses_come_before_the_final_one);
-    tcase_add_test(tcase, trailers_of_a_response_are_told_apart);
-    tcase_add_test(tcase, head_and_304_may_announce_a_length);
-    tcase_add_test(tcase, malformed_responses_are_errors_of_their_stream);
-    tcase_add_test(tcase, trailers_without_the_end_are_an_error_of_their_stream);
-    tcase_add_test(tcase, a_body_must_have_the_length_announced);
-    tcase_add_test(tcase, white_space_around_a_value_is_dropped);
-
-    tcase = rqx_add_case(suite, "upcalls");
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
-    tcase_add_test(tcase, an_upcall_may_cancel_its_stream);
-    tcase_add_test(tcase, an_upcall_at_the_end_may_cancel_its_stream);
-    tcase_add_test(tcase, an_upcall_that_fails_resets_its_stream);
     return suite;
 }
 

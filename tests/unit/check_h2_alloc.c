@@ -83,7 +83,8 @@ static bool answer(struct scenario *s, int32_t id)
     static const char *const fields[] = {"x-response", "a value that is longer than those that fit anywhere", NULL};
 
     return note_result(s, raw_headers(&s->link, id, false, "200", fields)) &&
-           note_result(s, raw_data(&s->link, id, false, 16384)) && note_result(s, raw_data(&s->link, id, true, 10)) && flush(s);
+           note_result(s, raw_data(&s->link, id, false, 16384)) && note_result(s, raw_data(&s->link, id, true, 10)) &&
+           flush(s);
 }
 
 static bool play(struct scenario *s)
@@ -94,7 +95,8 @@ static bool play(struct scenario *s)
         return false;
     s->link.codec->now = 1000 * MS;
     if (!flush(s) || !note_result(s, raw_settings(&s->link, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 20)) ||
-        !note_result(s, raw_settings_ack(&s->link)) || !note_result(s, raw_word(&s->link, NGHTTP2_WINDOW_UPDATE, 0, 1 << 20)))
+        !note_result(s, raw_settings_ack(&s->link)) ||
+        !note_result(s, raw_word(&s->link, NGHTTP2_WINDOW_UPDATE, 0, 1 << 20)))
         return false;
     if (!submit_all(s) || !answer(s, 1))
         return false;
@@ -155,6 +157,89 @@ START_TEST(each_allocation_may_fail)
 }
 END_TEST
 
+/* Where a call cannot tell, the next one does. */
+START_TEST(a_failure_inside_cancel_is_told_later)
+{
+    struct link link;
+    struct owner owner;
+
+    link_init(&link);
+    raw_greet(&link);
+    owner_init(&owner, "/");
+    raw_request(&link, &owner);
+    rqx__mem_fail_at(1, 0);
+    link.codec->ops->cancel(link.codec, &owner.stream, NGHTTP2_CANCEL);
+    rqx__mem_fail_at(0, 0);
+    ck_assert_ptr_null(owner.stream.codec);
+    ck_assert(link.codec->ops->want_send(link.codec));
+    ck_assert_uint_eq(link.codec->ops->next_deadline(link.codec), link.codec->now);
+    ck_assert_int_eq(link_submit(&link, &owner), RQX_AGAIN);
+    ck_assert_int_eq(link_send(&link), RQX_ERR_NOMEM);
+    ck_assert_int_eq(link.err.code, RQX_ERR_NOMEM);
+    ck_assert(!link.codec->ops->want_send(link.codec));
+    ck_assert_int_eq(link_send(&link), 0);
+    link.codec->ops->fail(link.codec, &link.err);
+    link_done(&link);
+}
+END_TEST
+
+static int tick_fails(struct link *link)
+{
+    return link->codec->ops->tick(link->codec, &link->err);
+}
+
+static int ping_fails(struct link *link)
+{
+    return raw(link, NGHTTP2_PING, 0, 0, "12345678", 8);
+}
+
+static int settings_fail(struct link *link)
+{
+    return raw_settings(link, 0, 0);
+}
+
+static int shutdown_fails(struct link *link)
+{
+    link->codec->ops->shutdown(link->codec);
+    return link->codec->ops->tick(link->codec, &link->err);
+}
+
+static int credit_fails(struct link *link)
+{
+    link->codec->ops->consumed(link->codec, &RQX__OF(link_h2(link)->active.next, struct owner, stream.node)->stream,
+                               200000);
+    return link->codec->ops->tick(link->codec, &link->err);
+}
+
+static int (*const failing[])(struct link *) = {tick_fails, ping_fails, settings_fail, shutdown_fails, credit_fails};
+
+START_TEST(each_frame_of_our_own_may_fail)
+{
+    struct link link;
+    struct owner owner;
+    int rv;
+    int i;
+
+    link_init(&link);
+    raw_greet(&link);
+    owner_init(&owner, "/");
+    owner.holds = true;
+    raw_request(&link, &owner);
+    ck_assert_int_eq(raw_headers(&link, 1, false, "200", NULL), 0);
+    for (i = 0; i < 14; i++)
+        ck_assert_int_eq(raw_data(&link, 1, false, 16384), 0);
+    link.codec->now += 20000 * MS;
+    rqx__mem_fail_at(1, 1);
+    rv = failing[_i](&link);
+    rqx__mem_fail_at(0, 0);
+    ck_assert_str_eq(rqx_error_name(rv), "RQX_ERR_NOMEM");
+    ck_assert_int_eq(link.err.code, RQX_ERR_NOMEM);
+    link.codec->ops->fail(link.codec, &link.err);
+    check_closed(&owner, RQX_ERR_NOMEM, 0);
+    link_done(&link);
+}
+END_TEST
+
 #endif
 
 static Suite *h2_alloc_suite(void)
@@ -164,6 +249,8 @@ static Suite *h2_alloc_suite(void)
 
 #ifdef RQX_TEST_ALLOC
     tcase_add_test(tcase, each_allocation_may_fail);
+    tcase_add_test(tcase, a_failure_inside_cancel_is_told_later);
+    tcase_add_loop_test(tcase, each_frame_of_our_own_may_fail, 0, (int)(sizeof failing / sizeof failing[0]));
 #endif
     return suite;
 }

@@ -1,5 +1,6 @@
 /*
- * How HTTP/2 streams and connections end (RFC 9113 sections 5.1, 5.4, 6.4, 6.8 and 8.7), and how many streams there may be.
+ * How HTTP/2 streams and connections end (RFC 9113 sections 5.1, 5.4, 6.4, 6.8 and 8.7), and how many streams there may
+ * be.
  */
 #include "h2_support.h"
 
@@ -141,8 +142,8 @@ START_TEST(frames_for_closed_streams_are_ignored)
 }
 END_TEST
 
-/* Header sections of streams that nobody waits for still pass through the decoder (RFC 9113 section 4.3): here one puts a field
-   into its table, and a later response refers to it. */
+/* Header sections of streams that nobody waits for still pass through the decoder (RFC 9113 section 4.3): here one puts
+   a field into its table, and a later response refers to it. */
 START_TEST(the_decoder_stays_in_step_with_cancelled_streams)
 {
     /* :status 200; literal with incremental indexing x-a: bc */

@@ -446,7 +446,8 @@ START_TEST(uploads_take_turns_through_a_small_buffer)
 }
 END_TEST
 
-/* An upload that had its turn and waits for the next may go away meanwhile, and its owner may say that there is more. */
+/* An upload that had its turn and waits for the next may go away meanwhile, and its owner may say that there is more.
+ */
 START_TEST(an_upload_between_turns_may_be_cancelled)
 {
     struct owner owners[2];

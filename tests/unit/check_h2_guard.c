@@ -58,8 +58,8 @@ START_TEST(a_header_section_may_be_as_large_as_allowed)
     block_field_n(&block, "x-ab", "0123456789012345678901234567890123456789012345678901234567", rest - 36);
     ck_assert_int_eq(raw(&link, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_STREAM, 3, block.bytes, 16000), 0);
     ck_assert_int_eq(raw(&link, NGHTTP2_CONTINUATION, 0, 3, block.bytes + 16000, 16000), 0);
-    ck_assert_int_eq(raw(&link, NGHTTP2_CONTINUATION, NGHTTP2_FLAG_END_HEADERS, 3, block.bytes + 32000, block.len - 32000),
-                     0);
+    ck_assert_int_eq(
+        raw(&link, NGHTTP2_CONTINUATION, NGHTTP2_FLAG_END_HEADERS, 3, block.bytes + 32000, block.len - 32000), 0);
     ck_assert_uint_eq(owner.stream.header_bytes, 64 * 1024);
     check_closed_well(&owner);
 }
@@ -321,6 +321,43 @@ START_TEST(frames_that_come_with_progress_are_no_flood)
 }
 END_TEST
 
+/* A server that pads each event of a stream of small ones. */
+START_TEST(padded_bodies_are_no_flood)
+{
+    struct owner owner;
+    size_t i;
+
+    open_get(&owner);
+    ck_assert_int_eq(raw_headers(&link, 1, false, "200", NULL), 0);
+    for (i = 0; i < 10000; i++) {
+        ck_assert_int_eq(raw(&link, NGHTTP2_DATA, NGHTTP2_FLAG_PADDED, 1, "\3xabc", 5), 0);
+        ck_assert_int_eq(link_send(&link), 0);
+    }
+    ck_assert_uint_eq(owner.received, 10000);
+}
+END_TEST
+
+/* CONTINUATION for a stream that nobody waits for, and frames of types that nobody knows, which nghttp2 passes over in
+ * silence. */
+START_TEST(what_is_ignored_is_counted)
+{
+    struct owner owner;
+    size_t passed;
+
+    open_get(&owner);
+    link.codec->ops->cancel(link.codec, &owner.stream, NGHTTP2_CANCEL);
+    ck_assert_int_eq(link_send(&link), 0);
+    ck_assert_int_eq(raw(&link, NGHTTP2_HEADERS, 0, 1, "\x88", 1), 0);
+    for (passed = 0; passed < 100; passed++) {
+        if (raw(&link, NGHTTP2_CONTINUATION, 0, 1, "", 0) != 0)
+            break;
+    }
+    ck_assert_uint_ge(passed, 8);
+    ck_assert_uint_le(passed, 12);
+    ck_assert_int_eq(link.err.code, RQX_ERR_FLOOD);
+}
+END_TEST
+
 /* ---- violations ---- */
 
 /* What came was a violation: the streams end with |text|, and GOAWAY says |code|. */
@@ -525,7 +562,8 @@ START_TEST(noise_is_survived)
 
             seed = seed * 1103515245 + 12345;
             payload = (seed >> 16) % 40;
-            put_header(bytes + len, payload, (uint8_t)((seed >> 8) % 11), (uint8_t)(seed >> 20), (int32_t)((seed >> 4) % 9));
+            put_header(bytes + len, payload, (uint8_t)((seed >> 8) % 11), (uint8_t)(seed >> 20),
+                       (int32_t)((seed >> 4) % 9));
             len += 9;
             for (i = 0; i < payload; i++) {
                 seed = seed * 1103515245 + 12345;
@@ -579,6 +617,9 @@ static Suite *h2_guard_suite(void)
     tcase_add_test(tcase, answers_do_not_pile_up);
     tcase_add_test(tcase, slow_frames_are_no_flood);
     tcase_add_test(tcase, frames_that_come_with_progress_are_no_flood);
+
+    tcase_add_test(tcase, padded_bodies_are_no_flood);
+    tcase_add_test(tcase, what_is_ignored_is_counted);
 
     tcase = rqx_add_case(suite, "violations");
     tcase_add_checked_fixture(tcase, set_up, tear_down);

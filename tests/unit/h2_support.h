@@ -1,7 +1,7 @@
 /*
- * h2_support.h - what the tests of the HTTP/2 codec share: owners of streams that write down what they are told, a parser of the frames
- * that the codec sends, and two peers.  One is nghttp2's server session, which does what a decent server does; the other is
- * frames written by hand, for what that would never send.
+ * h2_support.h - what the tests of the HTTP/2 codec share: owners of streams that write down what they are told, a
+ * parser of the frames that the codec sends, and two peers.  One is nghttp2's server session, which does what a decent
+ * server does; the other is frames written by hand, for what that would never send.
  */
 #ifndef RQX_TESTS_UNIT_H2_SUPPORT_H
 #define RQX_TESTS_UNIT_H2_SUPPORT_H
@@ -18,7 +18,7 @@
 #undef fail
 
 #define SLICE(text) ((rqx_slice){(text), strlen(text)})
-#define MS RQX__NS_PER_MS
+#define MS          RQX__NS_PER_MS
 
 /* ---- owners of streams ---- */
 
@@ -35,15 +35,16 @@ struct owner {
     bool holds;           /* keeps back consumed() */
     enum at cancel_at;    /* cancels its stream there */
     enum at fail_at;      /* gives RQX_ERR_NOMEM there */
+    bool resumes;         /* calls resume_body() while it is asked, the first time, and says that it has nothing */
     struct owner *follow; /* submitted when this one is closed */
     const char *body;     /* to send; NULL: |body_left| times 'x' */
     size_t body_left;
-    size_t body_given;    /* bytes that pull_body may give before RQX_AGAIN; SIZE_MAX: all */
-    size_t piece;         /* most bytes at once; 0: as asked */
-    bool late_end;        /* the end comes after the last bytes, not with them */
+    size_t body_given; /* bytes that pull_body may give before RQX_AGAIN; SIZE_MAX: all */
+    size_t piece;      /* most bytes at once; 0: as asked */
+    bool late_end;     /* the end comes after the last bytes, not with them */
 
     /* what it saw */
-    char log[4096];       /* one line for each section, field, and end */
+    char log[4096]; /* one line for each section, field, and end */
     size_t log_len;
     int status;
     int interims;
@@ -54,7 +55,7 @@ struct owner {
     int sents;
     int refusals;
     int closes;
-    struct rqx__err err;  /* code 0: closed well */
+    struct rqx__err err; /* code 0: closed well */
     unsigned flags;
 };
 
@@ -148,6 +149,10 @@ static inline int on_pull(struct rqx__stream *stream, uint8_t *buffer, size_t ca
     rv = act(owner, AT_PULL);
     if (rv < 0)
         return rv;
+    if (owner->resumes && owner->pulls == 1) {
+        ck_assert_int_eq(stream->codec->ops->resume_body(stream->codec, stream), 0);
+        return RQX_AGAIN;
+    }
     if (owner->piece != 0 && len > owner->piece)
         len = owner->piece;
     if (owner->body_given != SIZE_MAX) {
@@ -278,7 +283,7 @@ struct frame {
     uint8_t type;
     uint8_t flags;
     int32_t id;
-    uint32_t word; /* RST_STREAM: code; WINDOW_UPDATE: increment; GOAWAY: code */
+    uint32_t word;  /* RST_STREAM: code; WINDOW_UPDATE: increment; GOAWAY: code */
     size_t payload; /* offset in link->sent */
 };
 
@@ -288,13 +293,13 @@ struct frame {
 struct link {
     struct rqx__codec *codec;
     struct rqx__codec_config config;
-    struct rqx__buf sent;  /* all of it, preface included */
-    size_t parsed;         /* bytes of |sent| that are in |frames| */
-    size_t taken;          /* bytes of |sent| that the peer had */
+    struct rqx__buf sent; /* all of it, preface included */
+    size_t parsed;        /* bytes of |sent| that are in |frames| */
+    size_t taken;         /* bytes of |sent| that the peer had */
     struct frame *frames;
     size_t frame_count;
-    size_t limit;          /* for send(); 0: much */
-    struct rqx__err err;   /* of the last call that failed */
+    size_t limit;        /* for send(); 0: much */
+    struct rqx__err err; /* of the last call that failed */
 };
 
 static inline uint32_t word_at(const uint8_t *p)
@@ -597,13 +602,13 @@ static inline void raw_request(struct link *link, struct owner *owner)
 struct server {
     nghttp2_session *session;
     struct link *link;
-    char log[16384];     /* requests' fields, those never to be indexed with "!" before them */
+    char log[16384]; /* requests' fields, those never to be indexed with "!" before them */
     size_t log_len;
-    size_t body_bytes;   /* of the answers */
-    size_t received;     /* bytes of requests' bodies */
+    size_t body_bytes; /* of the answers */
+    size_t received;   /* bytes of requests' bodies */
     size_t requests;
     size_t resets;
-    bool silent;         /* takes requests without answering */
+    bool silent; /* takes requests without answering */
 };
 
 static inline ssize_t server_read(nghttp2_session *session, int32_t id, uint8_t *buf, size_t length, uint32_t *flags,
@@ -635,8 +640,8 @@ static inline void server_answer(struct server *server, int32_t id)
     ck_assert_int_eq(nghttp2_submit_response(server->session, id, nva, 2, server->body_bytes == 0 ? NULL : &body), 0);
 }
 
-static inline int server_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t namelen,
-                                const uint8_t *value, size_t valuelen, uint8_t flags, void *user)
+static inline int server_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+                                size_t namelen, const uint8_t *value, size_t valuelen, uint8_t flags, void *user)
 {
     struct server *server = user;
     int len;
@@ -678,7 +683,8 @@ static inline int server_data(nghttp2_session *session, uint8_t flags, int32_t i
 }
 
 /* |settings| are the server's own. */
-static inline void server_init(struct server *server, struct link *link, const nghttp2_settings_entry *settings, size_t count)
+static inline void server_init(struct server *server, struct link *link, const nghttp2_settings_entry *settings,
+                               size_t count)
 {
     nghttp2_session_callbacks *callbacks;
 
