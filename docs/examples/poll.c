@@ -3,8 +3,8 @@
  *
  *     poll URL CA-FILE [REQUESTS]
  *
- * All requests are in flight at once.  The loop knows nothing of sockets, names or deadlines: it waits until the engine's
- * descriptor is readable and calls one function, which calls back for each response (RQX_MODE_EMBEDDED).
+ * All requests are in flight at once.  The loop knows nothing of sockets, names or deadlines: it waits until the
+ * engine's descriptor is readable and calls one function, which calls back for each response (RQX_MODE_EMBEDDED).
  */
 #include <errno.h>
 #include <poll.h>

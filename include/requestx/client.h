@@ -1,8 +1,8 @@
 /*
  * requestx/client.h - a client: defaults, limits and policy, and the pool of connections that its requests share.
  *
- * A client is counted and may be used by any number of threads at once, as far as its engine's mode allows.  Settings are
- * fixed at creation.
+ * A client is counted and may be used by any number of threads at once, as far as its engine's mode allows.  Settings
+ * are fixed at creation.
  */
 #ifndef REQUESTX_CLIENT_H
 #define REQUESTX_CLIENT_H
@@ -19,12 +19,19 @@ RQX_BEGIN_DECLS
 
 /** Limits of a client's pool.  RQX_LIMIT_NONE where there is none. */
 typedef struct rqx_limits {
-    int64_t max_connections;         /**< connections at once, dials included; default 100 */
-    int64_t max_keepalive;           /**< idle connections kept; default 20 */
-    int64_t keepalive_expiry_ms;     /**< an idle connection is closed after; default 5,000 */
-    int64_t max_streams;             /**< streams at once on a connection, under the peer's limit; default none */
-    int64_t max_connections_per_origin; /**< HTTP/2 connections to one origin; a further one is made only when the
-                                             streams of the others are all taken; default 1 */
+    /** connections at once, dials included; default 100 */
+    int64_t max_connections;
+    /** idle connections kept; default 20 */
+    int64_t max_keepalive;
+    /** an idle connection is closed after; default 5,000 */
+    int64_t keepalive_expiry_ms;
+    /** streams at once on a connection, under the peer's limit; default none */
+    int64_t max_streams;
+    /**
+     * HTTP/2 connections to one origin; a further one is made only when the streams of the others are all taken;
+     * default 1
+     */
+    int64_t max_connections_per_origin;
 } rqx_limits;
 
 #define RQX_LIMIT_NONE (-1)
@@ -42,28 +49,51 @@ typedef struct rqx_socket_option {
 
 /** Settings of a client.  Start from rqx_client_options_init.  Counted objects are referenced; the rest is copied. */
 typedef struct rqx_client_options {
-    size_t struct_size;           /**< set by rqx_client_options_init */
-    unsigned protocols;           /**< RQX_PROTO_* bits; default both.  HTTP/2 alone speaks it to http:// URLs with
-                                       prior knowledge (RFC 9113 section 3.3) */
-    rqx_tls *tls;                 /**< NULL (default): rqx_tls_new(NULL) */
-    rqx_proxy *proxy;             /**< for every request; NULL (default): none, or the environment's */
-    int trust_env;                /**< 1 (default): HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY count, unless |proxy| is set */
-    const rqx_headers *headers;   /**< default fields: sent unless the request has one of that name; NULL: none */
-    rqx_auth *auth;               /**< default credentials, or NULL */
-    rqx_timeouts timeouts;        /**< default deadlines: connect, read, write, pool 5,000 each, total none */
-    rqx_limits limits;            /**< of the pool */
-    int max_redirects;            /**< redirects followed; default 0: none, the 3xx response is the answer */
-    int max_replays;              /**< moves to another connection of provably unprocessed requests; default 6 */
-    int connect_retries;          /**< further tries where connecting failed; default 0 */
-    int64_t expect_continue_ms;   /**< how long a request with `Expect: 100-continue` waits; default 1,000 */
-    int64_t ping_idle_ms;         /**< with open streams, silence after which the peer is sent PING; default 10,000; -1: never */
-    int64_t ping_timeout_ms;      /**< silence after that PING which ends the connection; default 5,000 */
-    size_t max_header_list;       /**< bytes of a response's header section, 1xx included; default 64 KiB */
-    size_t max_window;            /**< ceiling of receive windows, bytes; default 16 MiB */
-    const char *local_address;    /**< address to connect from, or NULL */
-    const char *unix_path;        /**< connect to this unix socket whatever the host, or NULL */
-    const rqx_socket_option *socket_options; /**< set on each socket before it connects; default none */
-    size_t socket_option_count;   /**< of |socket_options| */
+    /** set by rqx_client_options_init */
+    size_t struct_size;
+    /**
+     * RQX_PROTO_* bits; default both. HTTP/2 alone speaks it to http:// URLs with prior knowledge (RFC 9113
+     * section 3.3)
+     */
+    unsigned protocols;
+    /** NULL (default): rqx_tls_new(NULL) */
+    rqx_tls *tls;
+    /** for every request; NULL (default): none, or the environment's */
+    rqx_proxy *proxy;
+    /** 1 (default): HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY count, unless |proxy| is set */
+    int trust_env;
+    /** default fields: sent unless the request has one of that name; NULL: none */
+    const rqx_headers *headers;
+    /** default credentials, or NULL */
+    rqx_auth *auth;
+    /** default deadlines: connect, read, write, pool 5,000 each, total none */
+    rqx_timeouts timeouts;
+    /** of the pool */
+    rqx_limits limits;
+    /** redirects followed; default 0: none, the 3xx response is the answer */
+    int max_redirects;
+    /** moves to another connection of provably unprocessed requests; default 6 */
+    int max_replays;
+    /** further tries where connecting failed; default 0 */
+    int connect_retries;
+    /** how long a request with `Expect: 100-continue` waits; default 1,000 */
+    int64_t expect_continue_ms;
+    /** with open streams, silence after which the peer is sent PING; default 10,000; -1: never */
+    int64_t ping_idle_ms;
+    /** silence after that PING which ends the connection; default 5,000 */
+    int64_t ping_timeout_ms;
+    /** bytes of a response's header section, 1xx included; default 64 KiB */
+    size_t max_header_list;
+    /** ceiling of receive windows, bytes; default 16 MiB */
+    size_t max_window;
+    /** address to connect from, or NULL */
+    const char *local_address;
+    /** connect to this unix socket whatever the host, or NULL */
+    const char *unix_path;
+    /** set on each socket before it connects; default none */
+    const rqx_socket_option *socket_options;
+    /** of |socket_options| */
+    size_t socket_option_count;
 } rqx_client_options;
 
 /** Sets every field to its default.  Since 0.1. */

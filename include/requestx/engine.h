@@ -28,30 +28,46 @@ typedef enum rqx_mode { RQX_MODE_SYNC = 1, RQX_MODE_EMBEDDED, RQX_MODE_THREAD } 
 
 /** Settings of an engine.  Start from rqx_engine_options_init; pointers are borrowed for the call alone. */
 typedef struct rqx_engine_options {
-    size_t struct_size;         /**< set by rqx_engine_options_init */
-    rqx_mode mode;              /**< default RQX_MODE_SYNC */
-    int pull_events;            /**< 1: events wait for rqx_engine_take; 0 (default): callbacks are called */
-    const char *nameservers;    /**< "addr[:port],..." instead of the system's; NULL (default): the system's */
-    const char *const *resolve; /**< "host=addr[,addr...]" overrides, NULL terminated; NULL (default): none */
-    int64_t dns_ttl_max_ms;     /**< cap on how long an answer is kept; default 60,000; 0: no cache */
-    int64_t dns_negative_ms;    /**< how long "no such name" is kept; default 1,000 */
-    int64_t dns_timeout_ms;     /**< of one query before the next server or try; default 2,000 */
+    /** set by rqx_engine_options_init */
+    size_t struct_size;
+    /** default RQX_MODE_SYNC */
+    rqx_mode mode;
+    /** 1: events wait for rqx_engine_take; 0 (default): callbacks are called */
+    int pull_events;
+    /** "addr[:port],..." instead of the system's; NULL (default): the system's */
+    const char *nameservers;
+    /** "host=addr[,addr...]" overrides, NULL terminated; NULL (default): none */
+    const char *const *resolve;
+    /** cap on how long an answer is kept; default 60,000; 0: no cache */
+    int64_t dns_ttl_max_ms;
+    /** how long "no such name" is kept; default 1,000 */
+    int64_t dns_negative_ms;
+    /** of one query before the next server or try; default 2,000 */
+    int64_t dns_timeout_ms;
 } rqx_engine_options;
 
 /** What an event tells.  Bits: one event may tell several things. */
 enum {
-    RQX_EVENT_HEAD = 1, /**< the final response's header section is there (streamed responses only) */
-    RQX_EVENT_BODY = 2, /**< rqx_response_read gave RQX_AGAIN before and has something now */
-    RQX_EVENT_DONE = 4, /**< the exchange ended: well, or with rqx_response_error.  Exactly once, the last one. */
-    RQX_EVENT_WRITE = 8, /**< a pushed body has room again after rqx_response_write_body gave RQX_AGAIN */
-    RQX_EVENT_INTERIM = 16 /**< a 1xx response came (only where rqx_request_set_interim asked for it) */
+    /** the final response's header section is there (streamed responses only) */
+    RQX_EVENT_HEAD = 1,
+    /** rqx_response_read gave RQX_AGAIN before and has something now */
+    RQX_EVENT_BODY = 2,
+    /** the exchange ended: well, or with rqx_response_error. Exactly once, the last one. */
+    RQX_EVENT_DONE = 4,
+    /** a pushed body has room again after rqx_response_write_body gave RQX_AGAIN */
+    RQX_EVENT_WRITE = 8,
+    /** a 1xx response came (only where rqx_request_set_interim asked for it) */
+    RQX_EVENT_INTERIM = 16
 };
 
 /** Something that happened to an exchange. */
 typedef struct rqx_event {
-    unsigned what;          /**< RQX_EVENT_* bits */
-    rqx_response *response; /**< borrowed: the reference that rqx_client_submit gave */
-    void *user;             /**< as given to rqx_client_submit */
+    /** RQX_EVENT_* bits */
+    unsigned what;
+    /** borrowed: the reference that rqx_client_submit gave */
+    rqx_response *response;
+    /** as given to rqx_client_submit */
+    void *user;
 } rqx_event;
 
 /** Sets every field to its default.  Since 0.1. */
@@ -64,12 +80,13 @@ RQX_API int rqx_engine_new(const rqx_engine_options *options, rqx_engine **ret_e
 /** Takes one more reference.  Any thread.  Returns |engine|.  Since 0.1. */
 RQX_API rqx_engine *rqx_engine_ref(rqx_engine *engine);
 /**
- * Gives a reference back.  Clients hold references of their own; the last one ends every exchange with RQX_ERR_CLOSED, closes all
- * connections and, in THREAD mode, joins the thread.  NULL is allowed.  Any thread.  Since 0.1.
+ * Gives a reference back.  Clients hold references of their own; the last one ends every exchange with RQX_ERR_CLOSED,
+ * closes all connections and, in THREAD mode, joins the thread.  NULL is allowed.  Any thread.  Since 0.1.
  */
 RQX_API void rqx_engine_unref(rqx_engine *engine);
 
-/** Gives the descriptor to watch for reading; never read, write or close it.  EMBEDDED only, else RQX_ERR_MODE. Since 0.1. */
+/** Gives the descriptor to watch for reading; never read, write or close it.  EMBEDDED only, else RQX_ERR_MODE. Since
+ * 0.1. */
 RQX_API int rqx_engine_fd(const rqx_engine *engine);
 /**
  * Does all that can be done now without blocking, then calls callbacks (none with |pull_events|).
@@ -79,7 +96,7 @@ RQX_API int rqx_engine_fd(const rqx_engine *engine);
 RQX_API int rqx_engine_dispatch(rqx_engine *engine);
 /**
  * EMBEDDED only: between cork and uncork, submissions, reads and the like are collected; uncork then does all of it at
- * once, so that many requests leave in one write and the descriptor need not be armed for each.  May be nested.  Between
+ * once, so that many requests leave in one write and the descriptor need not be armed for each.  May be nested. Between
  * the two the descriptor need not be readable for work that waits.  Errors: RQX_ERR_MODE, RQX_ERR_FORKED.  Since 0.1.
  */
 RQX_API int rqx_engine_cork(rqx_engine *engine);
@@ -92,21 +109,29 @@ RQX_API int rqx_engine_uncork(rqx_engine *engine);
 RQX_API int rqx_engine_take(rqx_engine *engine, rqx_event *events, size_t max);
 /**
  * SYNC only: drives the engine until events wait or |timeout_ms| passed (RQX_NO_TIMEOUT: none; 0: just once), then
- * calls callbacks, or leaves the events to rqx_engine_take.  Gives 0, or RQX_AGAIN if the time passed, or a signal came, without any.
- * Errors: RQX_ERR_MODE, RQX_ERR_FORKED, RQX_ERR_SYSTEM.  Since 0.1.
+ * calls callbacks, or leaves the events to rqx_engine_take.  Gives 0, or RQX_AGAIN if the time passed, or a signal
+ * came, without any. Errors: RQX_ERR_MODE, RQX_ERR_FORKED, RQX_ERR_SYSTEM.  Since 0.1.
  */
 RQX_API int rqx_engine_run(rqx_engine *engine, int64_t timeout_ms);
 
 /** Counters, for looking and for tests.  Fields are only ever added at the end. */
 typedef struct rqx_engine_stats {
-    uint64_t connections_open;   /**< connections now, dials included */
-    uint64_t connections_made;   /**< connections made since the beginning */
-    uint64_t exchanges_open;     /**< submitted and not done */
-    uint64_t exchanges_queued;   /**< of those, waiting for a connection or stream */
-    uint64_t exchanges_done;     /**< ended since the beginning, well or not */
-    uint64_t replays;            /**< exchanges that were moved to another connection */
-    uint64_t resets_sent;        /**< RST_STREAM frames sent */
-    uint64_t dispatches;         /**< wake-ups */
+    /** connections now, dials included */
+    uint64_t connections_open;
+    /** connections made since the beginning */
+    uint64_t connections_made;
+    /** submitted and not done */
+    uint64_t exchanges_open;
+    /** of those, waiting for a connection or stream */
+    uint64_t exchanges_queued;
+    /** ended since the beginning, well or not */
+    uint64_t exchanges_done;
+    /** exchanges that were moved to another connection */
+    uint64_t replays;
+    /** RST_STREAM frames sent */
+    uint64_t resets_sent;
+    /** wake-ups */
+    uint64_t dispatches;
 } rqx_engine_stats;
 
 /** Gives the counters.  Any thread.  Since 0.1. */

@@ -105,12 +105,18 @@ typedef enum rqx_phase {
  * New fields are only ever added at the end.  Since 0.1.
  */
 typedef struct rqx_error {
-    int code;           /**< RQX_ERR_*, or 0 where nothing failed */
-    rqx_phase phase;    /**< the band of |code| */
-    int sys_errno;      /**< errno of the system call that failed, or 0 */
-    long tls_verify;    /**< X509_V_ERR_* of the certificate check that failed, or 0 */
-    uint32_t h2_code;   /**< error code of the peer's RST_STREAM or GOAWAY (RFC 9113 section 7) */
-    const char *text;   /**< what, where and why: names host, phase and cause; NUL terminated, UTF-8 */
+    /** RQX_ERR_*, or 0 where nothing failed */
+    int code;
+    /** the band of |code| */
+    rqx_phase phase;
+    /** errno of the system call that failed, or 0 */
+    int sys_errno;
+    /** X509_V_ERR_* of the certificate check that failed, or 0 */
+    long tls_verify;
+    /** error code of the peer's RST_STREAM or GOAWAY (RFC 9113 section 7) */
+    uint32_t h2_code;
+    /** what, where and why: names host, phase and cause; NUL terminated, UTF-8 */
+    const char *text;
 } rqx_error;
 
 /** Gives the symbolic name of |code|, such as "RQX_ERR_READ_TIMEOUT"; "RQX_ERR_?" if unknown.  Static. Since 0.1. */

@@ -32,9 +32,11 @@ RQX_API void rqx_headers_free(rqx_headers *headers);
  */
 RQX_API int rqx_headers_add(rqx_headers *headers, const char *name, size_t name_len, const char *value,
                             size_t value_len);
-/** Adds all of |more| at the end, in order.  Errors: RQX_ERR_NOMEM, RQX_ERR_HEADER_TOO_LARGE; some may have been added. Since 0.1. */
+/** Adds all of |more| at the end, in order.  Errors: RQX_ERR_NOMEM, RQX_ERR_HEADER_TOO_LARGE; some may have been added.
+ * Since 0.1. */
 RQX_API int rqx_headers_extend(rqx_headers *headers, const rqx_headers *more);
-/** Puts one field in the place of all of that name (at the first one's place, else at the end).  Errors as add. Since 0.1. */
+/** Puts one field in the place of all of that name (at the first one's place, else at the end).  Errors as add. Since
+ * 0.1. */
 RQX_API int rqx_headers_set(rqx_headers *headers, const char *name, size_t name_len, const char *value,
                             size_t value_len);
 /** Removes every field of that name.  Gives how many there were.  Since 0.1. */

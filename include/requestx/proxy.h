@@ -14,8 +14,9 @@ RQX_BEGIN_DECLS
 
 /**
  * Makes a proxy of |url| (scheme http; userinfo in it counts as credentials).  |user| and |password|, unless NULL, win
- * over those of the URL; |headers|, unless NULL, are sent to the proxy with CONNECT and absolute-form requests (copied).
- * Errors: RQX_ERR_UNSUPPORTED_SCHEME, RQX_ERR_INVALID_URL (no host), RQX_ERR_INVALID_ARGUMENT, RQX_ERR_NOMEM.  Since 0.1.
+ * over those of the URL; |headers|, unless NULL, are sent to the proxy with CONNECT and absolute-form requests
+ * (copied). Errors: RQX_ERR_UNSUPPORTED_SCHEME, RQX_ERR_INVALID_URL (no host), RQX_ERR_INVALID_ARGUMENT, RQX_ERR_NOMEM.
+ * Since 0.1.
  */
 RQX_API int rqx_proxy_new(const rqx_url *url, const char *user, const char *password, const rqx_headers *headers,
                           rqx_proxy **ret_proxy);

@@ -1,8 +1,8 @@
 /*
  * requestx/request.h - what to send: method, URL, fields, body, and how long each phase may take.
  *
- * A request is built by one thread, then submitted; from then on it is read only and may be submitted again, also at the
- * same time, where its body can be read again (bytes and files can; a callback can if it has a rewind).
+ * A request is built by one thread, then submitted; from then on it is read only and may be submitted again, also at
+ * the same time, where its body can be read again (bytes and files can; a callback can if it has a rewind).
  */
 #ifndef REQUESTX_REQUEST_H
 #define REQUESTX_REQUEST_H
@@ -16,11 +16,16 @@ RQX_BEGIN_DECLS
 
 /** Deadlines in milliseconds; RQX_NO_TIMEOUT where there is none.  rqx_error names the phase that ran out. */
 typedef struct rqx_timeouts {
-    int64_t connect_ms; /**< name resolution, TCP, proxy and TLS, from the start of the dial that the exchange waits for */
-    int64_t read_ms;    /**< silence while a response is awaited */
-    int64_t write_ms;   /**< request bytes that wait and cannot leave */
-    int64_t pool_ms;    /**< waiting for a connection or, on a full one, for a stream */
-    int64_t total_ms;   /**< the whole exchange, redirects and replays included, until its last byte */
+    /** name resolution, TCP, proxy and TLS, from the start of the dial that the exchange waits for */
+    int64_t connect_ms;
+    /** silence while a response is awaited */
+    int64_t read_ms;
+    /** request bytes that wait and cannot leave */
+    int64_t write_ms;
+    /** waiting for a connection or, on a full one, for a stream */
+    int64_t pool_ms;
+    /** the whole exchange, redirects and replays included, until its last byte */
+    int64_t total_ms;
 } rqx_timeouts;
 
 /** RQX_TIMEOUT_UNSET in a request's rqx_timeouts: as the client has it. */
@@ -58,15 +63,16 @@ RQX_API rqx_slice rqx_request_method(const rqx_request *request);
 /** Gives the URL, borrowed.  Since 0.1. */
 RQX_API rqx_url *rqx_request_url(const rqx_request *request);
 /**
- * Gives the request's own fields, to be changed until it is submitted.  Host overrides the authority; Connection, Keep-Alive,
- * Proxy-Connection, Transfer-Encoding and Upgrade are the library's affair and left out on HTTP/2 (RFC 9113 section 8.2.2).
- * Since 0.1.
+ * Gives the request's own fields, to be changed until it is submitted.  Host overrides the authority; Connection,
+ * Keep-Alive, Proxy-Connection, Transfer-Encoding and Upgrade are the library's affair and left out on HTTP/2 (RFC 9113
+ * section 8.2.2). Since 0.1.
  */
 RQX_API rqx_headers *rqx_request_headers(rqx_request *request);
 
 /** Sends a copy of |len| bytes.  Errors: RQX_ERR_NOMEM.  Since 0.1. */
 RQX_API int rqx_request_set_body(rqx_request *request, const void *data, size_t len);
-/** Sends |len| bytes that stay the caller's until |free_cb| (or NULL) is called with |user|.  Any thread may call it. Since 0.1. */
+/** Sends |len| bytes that stay the caller's until |free_cb| (or NULL) is called with |user|.  Any thread may call it.
+ * Since 0.1. */
 RQX_API int rqx_request_set_body_borrowed(rqx_request *request, const void *data, size_t len, rqx_free_cb free_cb,
                                           void *user);
 /**
@@ -75,14 +81,14 @@ RQX_API int rqx_request_set_body_borrowed(rqx_request *request, const void *data
  */
 RQX_API int rqx_request_set_body_file(rqx_request *request, const char *path);
 /**
- * Sends what |read_cb| gives.  |length| bytes exactly, or RQX_LENGTH_UNKNOWN (chunked on HTTP/1.1).  |rewind_cb| NULL: it can
- * be read once only.  |free_cb| may be NULL.  Errors: RQX_ERR_NOMEM.  Since 0.1.
+ * Sends what |read_cb| gives.  |length| bytes exactly, or RQX_LENGTH_UNKNOWN (chunked on HTTP/1.1).  |rewind_cb| NULL:
+ * it can be read once only.  |free_cb| may be NULL.  Errors: RQX_ERR_NOMEM.  Since 0.1.
  */
 RQX_API int rqx_request_set_body_callback(rqx_request *request, rqx_body_read_cb read_cb, rqx_body_rewind_cb rewind_cb,
                                           int64_t length, rqx_free_cb free_cb, void *user);
 /**
- * Sends what rqx_response_write_body is given after submission, until rqx_response_end_body.  |length| bytes exactly, or
- * RQX_LENGTH_UNKNOWN.  Such a body cannot be sent twice.  Since 0.1.
+ * Sends what rqx_response_write_body is given after submission, until rqx_response_end_body.  |length| bytes exactly,
+ * or RQX_LENGTH_UNKNOWN.  Such a body cannot be sent twice.  Since 0.1.
  */
 RQX_API void rqx_request_set_body_push(rqx_request *request, int64_t length);
 /** Sends |headers| after the body, as trailer section (copied).  The body is then chunked on HTTP/1.1.  Since 0.1. */
@@ -102,9 +108,11 @@ RQX_API void rqx_request_set_max_body(rqx_request *request, int64_t max_body);
 RQX_API void rqx_request_set_protocols(rqx_request *request, unsigned protocols);
 /** Uses |proxy| (referenced), or none where NULL and |direct| is 1, in place of the client's.  Since 0.1. */
 RQX_API void rqx_request_set_proxy(rqx_request *request, rqx_proxy *proxy, int direct);
-/** Sends |target| as request target / :path in place of the URL's.  Errors: RQX_ERR_INVALID_ARGUMENT, RQX_ERR_NOMEM.  Since 0.1. */
+/** Sends |target| as request target / :path in place of the URL's.  Errors: RQX_ERR_INVALID_ARGUMENT, RQX_ERR_NOMEM.
+ * Since 0.1. */
 RQX_API int rqx_request_set_target(rqx_request *request, const char *target, size_t len);
-/** Asks for and checks this name in TLS in place of the URL's host.  Errors: RQX_ERR_INVALID_ARGUMENT, RQX_ERR_NOMEM. Since 0.1. */
+/** Asks for and checks this name in TLS in place of the URL's host.  Errors: RQX_ERR_INVALID_ARGUMENT, RQX_ERR_NOMEM.
+ * Since 0.1. */
 RQX_API int rqx_request_set_server_name(rqx_request *request, const char *name, size_t len);
 /** 1: 1xx responses are kept for rqx_response_next_interim and told by RQX_EVENT_INTERIM; default 0.  Since 0.1. */
 RQX_API void rqx_request_set_interim(rqx_request *request, int wanted);

@@ -12,61 +12,74 @@
 
 RQX_BEGIN_DECLS
 
-/** When each phase ended, in microseconds since the submission; -1 where it did not happen (reused connection, failure). */
+/** When each phase ended, in microseconds since the submission; -1 where it did not happen (reused connection,
+ * failure). */
 typedef struct rqx_timings {
-    int64_t queue_us;      /**< a connection and stream were there */
-    int64_t dns_us;        /**< the name was resolved */
-    int64_t connect_us;    /**< TCP was connected, proxy tunnel included */
-    int64_t tls_us;        /**< the TLS handshake was complete */
-    int64_t sent_us;       /**< the request's last byte went to the connection */
-    int64_t first_byte_us; /**< the response's head was complete */
-    int64_t total_us;      /**< the response's last byte was there */
+    /** a connection and stream were there */
+    int64_t queue_us;
+    /** the name was resolved */
+    int64_t dns_us;
+    /** TCP was connected, proxy tunnel included */
+    int64_t connect_us;
+    /** the TLS handshake was complete */
+    int64_t tls_us;
+    /** the request's last byte went to the connection */
+    int64_t sent_us;
+    /** the response's head was complete */
+    int64_t first_byte_us;
+    /** the response's last byte was there */
+    int64_t total_us;
 } rqx_timings;
 
 /** Takes one more reference.  Returns |response|.  Any thread.  Since 0.1. */
 RQX_API rqx_response *rqx_response_ref(rqx_response *response);
-/** Gives a reference back; the last one cancels what still runs, and frees.  NULL is allowed.  Any thread; never waits. Since 0.1. */
+/** Gives a reference back; the last one cancels what still runs, and frees.  NULL is allowed.  Any thread; never waits.
+ * Since 0.1. */
 RQX_API void rqx_response_unref(rqx_response *response);
 
 /**
- * SYNC only: drives the engine, or sleeps while another thread does, until one of the |what| bits (RQX_EVENT_HEAD, _BODY, _WRITE, _DONE)
- * is true of the response, which is also the case for all of them once it is done.  Gives 0; RQX_AGAIN if |timeout_ms| passed
- * (RQX_NO_TIMEOUT: none) or a signal came.  Errors: RQX_ERR_MODE, RQX_ERR_FORKED, RQX_ERR_SYSTEM; not the exchange's own failure.
- * Any number of threads, each on a response of its own.  Since 0.1.
+ * SYNC only: drives the engine, or sleeps while another thread does, until one of the |what| bits (RQX_EVENT_HEAD,
+ * _BODY, _WRITE, _DONE) is true of the response, which is also the case for all of them once it is done.  Gives 0;
+ * RQX_AGAIN if |timeout_ms| passed (RQX_NO_TIMEOUT: none) or a signal came.  Errors: RQX_ERR_MODE, RQX_ERR_FORKED,
+ * RQX_ERR_SYSTEM; not the exchange's own failure. Any number of threads, each on a response of its own.  Since 0.1.
  */
 RQX_API int rqx_response_wait(rqx_response *response, unsigned what, int64_t timeout_ms);
 /**
- * Ends the exchange if it still runs: its stream alone is reset (RFC 9113 section 5.4.2), a queued one leaves the queue, and the
- * event RQX_EVENT_DONE comes with RQX_ERR_CANCELLED.  Does nothing on a finished one.  Any thread.  Since 0.1.
+ * Ends the exchange if it still runs: its stream alone is reset (RFC 9113 section 5.4.2), a queued one leaves the
+ * queue, and the event RQX_EVENT_DONE comes with RQX_ERR_CANCELLED.  Does nothing on a finished one.  Any thread. Since
+ * 0.1.
  */
 RQX_API void rqx_response_cancel(rqx_response *response);
 /**
- * Tells that the caller wants no more of the body: as cancel, but a response whose head has come counts as done well, and
- * RQX_EVENT_DONE comes without error.  Any thread.  Since 0.1.
+ * Tells that the caller wants no more of the body: as cancel, but a response whose head has come counts as done well,
+ * and RQX_EVENT_DONE comes without error.  Any thread.  Since 0.1.
  */
 RQX_API void rqx_response_close(rqx_response *response);
 /** Tells that a body callback that gave RQX_AGAIN has bytes now.  Any thread.  Since 0.1. */
 RQX_API void rqx_response_resume_body(rqx_response *response);
 
 /**
- * Gives bytes of a pushed body (rqx_request_set_body_push): copies up to |len| into the exchange's buffer of 256 KiB.  0 with
- * |*ret_taken| > 0; RQX_AGAIN with 0 if it is full (RQX_EVENT_WRITE tells when there is room).  Errors: RQX_ERR_STATE (no
- * pushed body, ended, or the exchange is done or wants no more), RQX_ERR_REQUEST_LENGTH (more than announced; the exchange
- * fails with it), RQX_ERR_NOMEM.  Any thread.  Since 0.1.
+ * Gives bytes of a pushed body (rqx_request_set_body_push): copies up to |len| into the exchange's buffer of 256 KiB.
+ * 0 with
+ * |*ret_taken| > 0; RQX_AGAIN with 0 if it is full (RQX_EVENT_WRITE tells when there is room).  Errors: RQX_ERR_STATE
+ * (no pushed body, ended, or the exchange is done or wants no more), RQX_ERR_REQUEST_LENGTH (more than announced; the
+ * exchange fails with it), RQX_ERR_NOMEM.  Any thread.  Since 0.1.
  */
 RQX_API int rqx_response_write_body(rqx_response *response, const void *data, size_t len, size_t *ret_taken);
-/** Tells that a pushed body is complete.  Errors: RQX_ERR_STATE, RQX_ERR_REQUEST_LENGTH (less than announced).  Any thread. Since 0.1. */
+/** Tells that a pushed body is complete.  Errors: RQX_ERR_STATE, RQX_ERR_REQUEST_LENGTH (less than announced).  Any
+ * thread. Since 0.1. */
 RQX_API int rqx_response_end_body(rqx_response *response);
 
 /**
- * Takes the oldest 1xx response that was not taken yet (rqx_request_set_interim): its status and a list of fields that the caller
- * frees.  0; RQX_AGAIN if there is none.  Any thread.  Since 0.1.
+ * Takes the oldest 1xx response that was not taken yet (rqx_request_set_interim): its status and a list of fields that
+ * the caller frees.  0; RQX_AGAIN if there is none.  Any thread.  Since 0.1.
  */
 RQX_API int rqx_response_next_interim(rqx_response *response, int *ret_status, rqx_headers **ret_headers);
 
 /** Gives 1 once RQX_EVENT_DONE is true.  Any thread.  Since 0.1. */
 RQX_API int rqx_response_done(const rqx_response *response);
-/** Gives what ended the exchange: |code| 0 where it is well or still runs.  Read it after RQX_EVENT_DONE.  Since 0.1. */
+/** Gives what ended the exchange: |code| 0 where it is well or still runs.  Read it after RQX_EVENT_DONE.  Since 0.1.
+ */
 RQX_API const rqx_error *rqx_response_error(const rqx_response *response);
 /** Gives the status code; 0 while there is none.  Since 0.1. */
 RQX_API int rqx_response_status(const rqx_response *response);
@@ -90,22 +103,24 @@ RQX_API uint64_t rqx_response_connection_id(const rqx_response *response);
 RQX_API int rqx_response_retries(const rqx_response *response);
 /** Gives when each phase ended.  Since 0.1. */
 RQX_API void rqx_response_timings(const rqx_response *response, rqx_timings *ret_timings);
-/** Gives the peer's and our own address as "addr:port" ("[addr]:port" for IPv6), NUL terminated, empty if unknown.  Since 0.1. */
+/** Gives the peer's and our own address as "addr:port" ("[addr]:port" for IPv6), NUL terminated, empty if unknown.
+ * Since 0.1. */
 RQX_API void rqx_response_addresses(const rqx_response *response, rqx_slice *ret_peer, rqx_slice *ret_local);
 /** Gives how many redirects led here.  Since 0.1. */
 RQX_API size_t rqx_response_history_count(const rqx_response *response);
-/** Gives the response of redirect |index|, borrowed, NULL past the end: head only, its body was discarded.  Since 0.1. */
+/** Gives the response of redirect |index|, borrowed, NULL past the end: head only, its body was discarded.  Since 0.1.
+ */
 RQX_API const rqx_response *rqx_response_history(const rqx_response *response, size_t index);
 
 /**
- * Gives the whole body as received, with its content codings, of a response that was not streamed and is done; empty for a
- * streamed one.  Lives as long as the response.  Since 0.1.
+ * Gives the whole body as received, with its content codings, of a response that was not streamed and is done; empty
+ * for a streamed one.  Lives as long as the response.  Since 0.1.
  */
 RQX_API rqx_slice rqx_response_raw_body(const rqx_response *response);
 /**
- * Gives the whole body with its content codings undone (gzip, deflate, br, zstd; unknown ones are left), as far as raw_body has it.
- * Decodes at the first call; not for several threads at once.
- * Errors: RQX_ERR_DECODING, RQX_ERR_DECODED_TOO_LARGE, RQX_ERR_NOMEM.  Since 0.1.
+ * Gives the whole body with its content codings undone (gzip, deflate, br, zstd; unknown ones are left), as far as
+ * raw_body has it. Decodes at the first call; not for several threads at once. Errors: RQX_ERR_DECODING,
+ * RQX_ERR_DECODED_TOO_LARGE, RQX_ERR_NOMEM.  Since 0.1.
  */
 RQX_API int rqx_response_body(rqx_response *response, rqx_slice *ret_body);
 /**
@@ -114,7 +129,8 @@ RQX_API int rqx_response_body(rqx_response *response, rqx_slice *ret_body);
  * credit back to the peer, so that what is not read is not sent.  Since 0.1.
  */
 RQX_API int rqx_response_read_raw(rqx_response *response, void *buffer, size_t cap, size_t *ret_len);
-/** The same with content codings undone.  Not to be mixed with rqx_response_read_raw.  Errors also as rqx_response_body.  Since 0.1. */
+/** The same with content codings undone.  Not to be mixed with rqx_response_read_raw.  Errors also as
+ * rqx_response_body.  Since 0.1. */
 RQX_API int rqx_response_read(rqx_response *response, void *buffer, size_t cap, size_t *ret_len);
 
 RQX_END_DECLS

@@ -14,19 +14,32 @@ RQX_BEGIN_DECLS
 
 /** Settings of an rqx_tls.  Start from rqx_tls_options_init; every pointer is borrowed for the call alone. */
 typedef struct rqx_tls_options {
-    size_t struct_size;       /**< set by rqx_tls_options_init */
-    int verify;               /**< 1 (default): check chain and host name; 0: check nothing */
-    int system_trust;         /**< 1 (default): trust the system's store (SSL_CERT_FILE, SSL_CERT_DIR win) */
-    const char *ca_file;      /**< PEM file of further roots, or NULL */
-    const char *ca_dir;       /**< directory of roots by hash, or NULL */
-    const char *ca_pem;       /**< roots as PEM text, or NULL */
-    size_t ca_pem_len;        /**< bytes of |ca_pem| */
-    const char *cert_file;    /**< PEM chain of the client's own certificate, or NULL */
-    const char *key_file;     /**< PEM key; NULL: it stands in |cert_file| */
-    const char *key_password; /**< of the key, or NULL */
-    const char *keylog_file;  /**< file to append secrets to in the SSLKEYLOGFILE format, or NULL */
-    int min_version;          /**< 0x0303 (TLS 1.2, default) or 0x0304 (TLS 1.3) */
-    int trust_env;            /**< 1 (default): SSL_CERT_FILE, SSL_CERT_DIR and SSLKEYLOGFILE count */
+    /** set by rqx_tls_options_init */
+    size_t struct_size;
+    /** 1 (default): check chain and host name; 0: check nothing */
+    int verify;
+    /** 1 (default): trust the system's store (SSL_CERT_FILE, SSL_CERT_DIR win) */
+    int system_trust;
+    /** PEM file of further roots, or NULL */
+    const char *ca_file;
+    /** directory of roots by hash, or NULL */
+    const char *ca_dir;
+    /** roots as PEM text, or NULL */
+    const char *ca_pem;
+    /** bytes of |ca_pem| */
+    size_t ca_pem_len;
+    /** PEM chain of the client's own certificate, or NULL */
+    const char *cert_file;
+    /** PEM key; NULL: it stands in |cert_file| */
+    const char *key_file;
+    /** of the key, or NULL */
+    const char *key_password;
+    /** file to append secrets to in the SSLKEYLOGFILE format, or NULL */
+    const char *keylog_file;
+    /** 0x0303 (TLS 1.2, default) or 0x0304 (TLS 1.3) */
+    int min_version;
+    /** 1 (default): SSL_CERT_FILE, SSL_CERT_DIR and SSLKEYLOGFILE count */
+    int trust_env;
 } rqx_tls_options;
 
 /** Sets every field to its default.  Since 0.1. */
@@ -39,9 +52,9 @@ RQX_API void rqx_tls_options_init(rqx_tls_options *options);
 RQX_API int rqx_tls_new(const rqx_tls_options *options, rqx_tls **ret_tls);
 /**
  * Wraps an OpenSSL `SSL_CTX *` of the caller (one more reference is taken), whose settings are used as they are.  The
- * caller must be linked to the same OpenSSL as the library.  The library sets nothing on it.  |check_hostname| 0 leaves the
- * host name unchecked (an SSL_CTX does not know of that wish).
- * Errors: RQX_ERR_INVALID_ARGUMENT, RQX_ERR_NOMEM.  Since 0.1.
+ * caller must be linked to the same OpenSSL as the library.  The library sets nothing on it.  |check_hostname| 0 leaves
+ * the host name unchecked (an SSL_CTX does not know of that wish). Errors: RQX_ERR_INVALID_ARGUMENT, RQX_ERR_NOMEM.
+ * Since 0.1.
  */
 RQX_API int rqx_tls_from_ssl_ctx(void *ssl_ctx, int check_hostname, rqx_tls **ret_tls);
 /**

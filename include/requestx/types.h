@@ -12,7 +12,7 @@
 
 #ifdef __cplusplus
 #define RQX_BEGIN_DECLS extern "C" {
-#define RQX_END_DECLS }
+#define RQX_END_DECLS   }
 #else
 #define RQX_BEGIN_DECLS
 #define RQX_END_DECLS

@@ -16,12 +16,17 @@ RQX_BEGIN_DECLS
 /** The components of a URL, as rqx_url_build takes them.  A NULL |data| is an absent component. */
 typedef struct rqx_url_parts {
     rqx_slice scheme;
-    rqx_slice userinfo; /**< already percent-encoded, "user" or "user:password" */
-    rqx_slice host;     /**< name, IPv4, or IPv6 with or without brackets; Unicode allowed (UTF-8) */
-    int port;           /**< -1: none */
+    /** already percent-encoded, "user" or "user:password" */
+    rqx_slice userinfo;
+    /** name, IPv4, or IPv6 with or without brackets; Unicode allowed (UTF-8) */
+    rqx_slice host;
+    /** -1: none */
+    int port;
     rqx_slice path;
-    rqx_slice query;    /**< without "?" */
-    rqx_slice fragment; /**< without "#" */
+    /** without "?" */
+    rqx_slice query;
+    /** without "#" */
+    rqx_slice fragment;
 } rqx_url_parts;
 
 /**

@@ -19,22 +19,22 @@ struct rqx_client {
     struct rqx__dead dead; /* for the last unref */
 
     /* immutable */
-    struct rqx_engine *engine; /* counted */
-    rqx_client_options options; /* pointers inside are the client's own copies or references */
+    struct rqx_engine *engine;    /* counted */
+    rqx_client_options options;   /* pointers inside are the client's own copies or references */
     struct rqx_headers *defaults; /* or NULL */
     char *local_address;
     char *unix_path;
-    char *no_proxy; /* NO_PROXY as it stood at creation, or NULL */
-    rqx_proxy *env_http;  /* from the environment, or NULL */
+    char *no_proxy;      /* NO_PROXY as it stood at creation, or NULL */
+    rqx_proxy *env_http; /* from the environment, or NULL */
     rqx_proxy *env_https;
 
     /* under the engine's lock */
     struct rqx__list engine_node;
     struct rqx__list exchanges; /* all that are not done: exchange.client_node */
     struct rqx__pool pool;
-    unsigned exchange_count;    /* all that were not freed */
+    unsigned exchange_count; /* all that were not freed */
     bool closed;
-    bool unreferenced;          /* no user has it any more: freed with its last exchange */
+    bool unreferenced; /* no user has it any more: freed with its last exchange */
 };
 
 /* Frees a client that nobody needs any more. */

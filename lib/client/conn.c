@@ -266,8 +266,8 @@ static bool read_some(struct rqx__conn *conn)
 }
 
 /*
- * Writing failed, but the peer may have said why before it closed (an early 413, GOAWAY): what it sent is worth more than our
- * failure.  Always false: the connection is gone.
+ * Writing failed, but the peer may have said why before it closed (an early 413, GOAWAY): what it sent is worth more
+ * than our failure.  Always false: the connection is gone.
  */
 static bool last_words(struct rqx__conn *conn, const struct rqx__err *err)
 {

@@ -36,8 +36,8 @@ struct rqx__conn {
     struct rqx__defer work;  /* flush, further reads, close */
     struct rqx__buf out;     /* taken from the codec, not yet by the wire */
     uint64_t id;
-    uint64_t idle_since;      /* ns */
-    uint64_t resets_counted;  /* of the codec's, those that are in the engine's counters */
+    uint64_t idle_since;     /* ns */
+    uint64_t resets_counted; /* of the codec's, those that are in the engine's counters */
     struct rqx__dial_times times;
     bool write_blocked; /* the socket is full: wait until it is writable */
     bool read_again;    /* the budget was used up with bytes left inside the wire */
@@ -49,11 +49,11 @@ struct rqx__conn {
 };
 
 /*
- * On success, takes ownership of |wire|.  RQX_ERR_TLS_ALPN: the peer chose a protocol that may not be spoken; RQX_ERR_NOMEM,
- * RQX_ERR_SYSTEM.
+ * On success, takes ownership of |wire|.  RQX_ERR_TLS_ALPN: the peer chose a protocol that may not be spoken;
+ * RQX_ERR_NOMEM, RQX_ERR_SYSTEM.
  */
-int rqx__conn_new(struct rqx__origin *origin, struct rqx__wire *wire, enum rqx__alpn alpn, const struct rqx__dial_times *times,
-                  struct rqx__conn **ret_conn, struct rqx__err *err);
+int rqx__conn_new(struct rqx__origin *origin, struct rqx__wire *wire, enum rqx__alpn alpn,
+                  const struct rqx__dial_times *times, struct rqx__conn **ret_conn, struct rqx__err *err);
 /* Closes now and frees; open exchanges are told |err| (NULL: there are none).  Not from inside an upcall. */
 void rqx__conn_close(struct rqx__conn *conn, const struct rqx__err *err);
 /* No new streams from now on; says goodbye when the open ones are done.  Also from inside an upcall. */

@@ -1,8 +1,8 @@
 /*
  * deadline.c - when an exchange has waited too long, and for what.
  *
- * One timer an exchange.  Signs of life only note the time; the timer, when it comes, looks at what was noted and is set anew.
- * So a busy stream costs the heap nothing, and each exchange ends by its own deadlines alone.
+ * One timer an exchange.  Signs of life only note the time; the timer, when it comes, looks at what was noted and is
+ * set anew. So a busy stream costs the heap nothing, and each exchange ends by its own deadlines alone.
  */
 #include <stdio.h>
 
@@ -130,9 +130,9 @@ static void time_out(struct rqx__exchange *exchange, const struct deadline *dead
     rqx_slice host = rqx_url_host(exchange->hop.url);
     struct rqx__err err;
 
-    rqx__err_set(&err, deadline->code, "request to %.*s:%d: %s timeout of %g s passed while %s", (int)host.len, host.data,
-                 rqx_url_effective_port(exchange->hop.url), phase_name(deadline->code), (double)deadline->ms / 1000,
-                 describe(exchange, deadline->code));
+    rqx__err_set(&err, deadline->code, "request to %.*s:%d: %s timeout of %g s passed while %s", (int)host.len,
+                 host.data, rqx_url_effective_port(exchange->hop.url), phase_name(deadline->code),
+                 (double)deadline->ms / 1000, describe(exchange, deadline->code));
     if (deadline->code == RQX_ERR_CONNECT_TIMEOUT && exchange->origin != NULL)
         rqx__pool_dial_expired(exchange);
     rqx__exchange_end(exchange, &err, H2_CANCEL);

@@ -1,8 +1,8 @@
 /*
  * drive.c - who drives: a foreign loop (EMBEDDED), the waiting threads (SYNC), or a thread of our own (THREAD).
  *
- * SYNC is leader and followers: the leader polls without the lock and dispatches for everybody; when its own exchange is
- * done it wakes exactly one of those that sleep, which leads from then on.
+ * SYNC is leader and followers: the leader polls without the lock and dispatches for everybody; when its own exchange
+ * is done it wakes exactly one of those that sleep, which leads from then on.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /*
  * engine.h - the inside of rqx_engine: composition, lock, drivers, and the list of events.
  *
- * Owns the loop and the resolver; knows its clients.  Must not know HTTP.  An engine lives until its last reference is given
- * back; each client holds one, so when it dies no client, connection or exchange is left.
+ * Owns the loop and the resolver; knows its clients.  Must not know HTTP.  An engine lives until its last reference is
+ * given back; each client holds one, so when it dies no client, connection or exchange is left.
  */
 #ifndef RQX_CLIENT_ENGINE_H
 #define RQX_CLIENT_ENGINE_H
@@ -55,9 +55,9 @@ struct rqx_engine {
     struct rqx__list waiters;       /* struct rqx__waiter that sleep */
     uint8_t *read_buffer;           /* RQX__READ_BUFFER bytes */
     uint64_t last_connection_id;
-    uint64_t poll_deadline;         /* what the running poll waits for; 0: none runs */
-    bool leading;                   /* SYNC: a thread drives now */
-    unsigned corked;                /* EMBEDDED: rqx_engine_cork depth, and dispatch itself */
+    uint64_t poll_deadline; /* what the running poll waits for; 0: none runs */
+    bool leading;           /* SYNC: a thread drives now */
+    unsigned corked;        /* EMBEDDED: rqx_engine_cork depth, and dispatch itself */
     rqx_engine_stats stats;
     unsigned refs_to_drop; /* of clients that died under the lock: given back once it is free */
 
@@ -76,8 +76,8 @@ struct rqx_engine {
 /* Takes the lock and buries the dead.  Negative: RQX_ERR_FORKED, and the lock is not held. */
 int rqx__engine_lock(struct rqx_engine *engine);
 /*
- * Ends a public call that changed something: SYNC and THREAD: does deferred work now and wakes a poll that waits too long;
- * EMBEDDED: leaves it to the next dispatch and arms the descriptor.  Gives the lock back.
+ * Ends a public call that changed something: SYNC and THREAD: does deferred work now and wakes a poll that waits too
+ * long; EMBEDDED: leaves it to the next dispatch and arms the descriptor.  Gives the lock back.
  */
 void rqx__engine_unlock(struct rqx_engine *engine);
 /* Gives the lock back where nothing was changed. */
@@ -99,18 +99,20 @@ void rqx__engine_bury(struct rqx_engine *engine, struct rqx__dead *dead);
 struct rqx__exchange;
 
 /*
- * SYNC: drives, or sleeps while another thread does, until |ready_cb(user)| is true (asked under the lock), |deadline| passed or a signal
- * came (RQX_AGAIN in both cases).  |waiter_slot|, unless NULL, is where the waiter is kept to be woken by.  Under the lock.
+ * SYNC: drives, or sleeps while another thread does, until |ready_cb(user)| is true (asked under the lock), |deadline|
+ * passed or a signal came (RQX_AGAIN in both cases).  |waiter_slot|, unless NULL, is where the waiter is kept to be
+ * woken by.  Under the lock.
  */
-int rqx__engine_wait_locked(struct rqx_engine *engine, struct rqx__waiter **waiter_slot, bool (*ready_cb)(void *user), void *user,
-                            uint64_t deadline);
+int rqx__engine_wait_locked(struct rqx_engine *engine, struct rqx__waiter **waiter_slot, bool (*ready_cb)(void *user),
+                            void *user, uint64_t deadline);
 /* Wakes the thread that waits in |waiter|. */
 void rqx__waiter_wake(struct rqx__waiter *waiter);
 /* Starts the thread of RQX_MODE_THREAD.  RQX_ERR_SYSTEM. */
 int rqx__engine_start_thread(struct rqx_engine *engine);
 /* Ends the thread, if there is one, and frees the engine. */
 void rqx__engine_stop(struct rqx_engine *engine);
-/* In a forked child: closes this process's copies of loop and resolver; what is torn down after that touches memory alone. */
+/* In a forked child: closes this process's copies of loop and resolver; what is torn down after that touches memory
+ * alone. */
 void rqx__engine_abandon(struct rqx_engine *engine);
 /* Frees an engine that nobody drives. */
 void rqx__engine_free(struct rqx_engine *engine);

@@ -83,8 +83,7 @@ int rqx__exchange_new(struct rqx_client *client, struct rqx_request *request, vo
     rqx__timer_init(&exchange->timer, rqx__exchange_timer_due, exchange);
     rqx__headers_init(&exchange->interim);
     rqx__list_init(&exchange->interims);
-    exchange->redirects_left =
-        request->max_redirects >= 0 ? request->max_redirects : client->options.max_redirects;
+    exchange->redirects_left = request->max_redirects >= 0 ? request->max_redirects : client->options.max_redirects;
     exchange->replays_left = client->options.max_replays;
     exchange->connect_tries_left = client->options.connect_retries;
     if (request->max_body >= 0 && (uint64_t)request->max_body < SIZE_MAX)
@@ -566,7 +565,8 @@ static int on_pull_body(struct rqx__stream *stream, uint8_t *buffer, size_t cap,
 {
     struct rqx__exchange *exchange = rqx__exchange_of(stream);
     bool room = false;
-    int rv = rqx__upload_pull(&exchange->upload, &exchange->client->engine->feeds, buffer, cap, ret_len, ret_end, &room);
+    int rv =
+        rqx__upload_pull(&exchange->upload, &exchange->client->engine->feeds, buffer, cap, ret_len, ret_end, &room);
 
     exchange->write_since = exchange->conn->codec->now;
     if (room) {

@@ -1,9 +1,10 @@
 /*
- * exchange.h - one request in flight, from its submission to its response's last byte: queue, stream, deadlines, replays,
- * redirects.
+ * exchange.h - one request in flight, from its submission to its response's last byte: queue, stream, deadlines,
+ * replays, redirects.
  *
- * Under the engine's lock unless a group of fields says otherwise.  Two kinds of reference: |response.refs| are the user's; |holds| are
- * the engine's own (while it runs, while an event waits, while its body source is asked).  It is freed when both are gone.
+ * Under the engine's lock unless a group of fields says otherwise.  Two kinds of reference: |response.refs| are the
+ * user's; |holds| are the engine's own (while it runs, while an event waits, while its body source is asked).  It is
+ * freed when both are gone.
  */
 #ifndef RQX_CLIENT_EXCHANGE_H
 #define RQX_CLIENT_EXCHANGE_H
@@ -32,16 +33,16 @@ enum rqx__wait { RQX__WAIT_POOL = 0, RQX__WAIT_CONNECT };
 
 /* What is sent at this hop; hop 0 is the request itself. */
 struct rqx__hop {
-    rqx_url *url;                /* counted */
-    rqx_proxy *proxy;            /* borrowed of request or client; NULL: none */
-    const char *method;          /* the request's, or "GET" */
+    rqx_url *url;       /* counted */
+    rqx_proxy *proxy;   /* borrowed of request or client; NULL: none */
+    const char *method; /* the request's, or "GET" */
     size_t method_len;
-    struct rqx_headers *fields;  /* own copy after a redirect, NULL: the request's */
+    struct rqx_headers *fields; /* own copy after a redirect, NULL: the request's */
     bool drop_body;
-    bool drop_auth;              /* another origin than the first */
-    char *userinfo_auth;         /* Basic value made of the URL's userinfo; own, secret, or NULL */
+    bool drop_auth;      /* another origin than the first */
+    char *userinfo_auth; /* Basic value made of the URL's userinfo; own, secret, or NULL */
     size_t userinfo_auth_len;
-    char *target;                /* absolute form for a proxy; own, or NULL */
+    char *target; /* absolute form for a proxy; own, or NULL */
 };
 
 struct rqx__exchange {
@@ -59,9 +60,9 @@ struct rqx__exchange {
     /* engine lock */
     enum rqx__exchange_state state;
     unsigned holds;
-    unsigned ready;             /* RQX_EVENT_* bits that are true and were not told */
-    unsigned posted;            /* bits of the event that waits */
-    struct rqx__waiter *waiter; /* the thread that waits for it, or NULL */
+    unsigned ready;               /* RQX_EVENT_* bits that are true and were not told */
+    unsigned posted;              /* bits of the event that waits */
+    struct rqx__waiter *waiter;   /* the thread that waits for it, or NULL */
     struct rqx__list event_node;  /* in engine->events */
     struct rqx__list client_node; /* in client->exchanges */
     struct rqx__list queue_node;  /* in origin->queue */
@@ -71,30 +72,30 @@ struct rqx__exchange {
     struct rqx__head head;
     struct rqx__hop hop;
     struct rqx__upload upload;
-    struct rqx__defer again;      /* starts the next hop or replay once the codec is left */
+    struct rqx__defer again; /* starts the next hop or replay once the codec is left */
     struct rqx__timer timer;
     enum rqx__wait wait;
-    uint64_t submitted;      /* ns */
-    uint64_t wait_since;     /* QUEUED: since when |wait| counts; BACKOFF: until when */
-    uint64_t read_since;     /* last sign of life of the response, or when the request was out */
-    uint64_t write_since;    /* last progress of the request's bytes */
+    uint64_t submitted;   /* ns */
+    uint64_t wait_since;  /* QUEUED: since when |wait| counts; BACKOFF: until when */
+    uint64_t read_since;  /* last sign of life of the response, or when the request was out */
+    uint64_t write_since; /* last progress of the request's bytes */
     int redirects_left;
     int replays_left;
     int connect_tries_left;
-    bool sent;          /* the request is out */
-    bool head_seen;     /* the final head is complete */
-    bool ended;         /* the response is complete */
-    bool discard;       /* the body is of a response that is not given: redirect, 421 */
+    bool sent;      /* the request is out */
+    bool head_seen; /* the final head is complete */
+    bool ended;     /* the response is complete */
+    bool discard;   /* the body is of a response that is not given: redirect, 421 */
     bool redirecting;
-    bool misdirected;   /* 421 was answered once */
-    bool avoid_h2;      /* HTTP_1_1_REQUIRED: the replay speaks HTTP/1.1 */
-    bool reader_waits;  /* the user was told RQX_AGAIN by read */
-    bool no_timer;      /* there was no memory for its deadline */
-    bool reused;        /* its connection had carried another before */
-    bool abandoned;     /* the user holds no reference any more */
-    unsigned backoffs;  /* tries since something last worked */
-    size_t discard_left; /* bytes of a discarded body that are still worth reading */
-    int interim_status; /* of the 1xx section that is coming in; 0: a final one is */
+    bool misdirected;           /* 421 was answered once */
+    bool avoid_h2;              /* HTTP_1_1_REQUIRED: the replay speaks HTTP/1.1 */
+    bool reader_waits;          /* the user was told RQX_AGAIN by read */
+    bool no_timer;              /* there was no memory for its deadline */
+    bool reused;                /* its connection had carried another before */
+    bool abandoned;             /* the user holds no reference any more */
+    unsigned backoffs;          /* tries since something last worked */
+    size_t discard_left;        /* bytes of a discarded body that are still worth reading */
+    int interim_status;         /* of the 1xx section that is coming in; 0: a final one is */
     struct rqx_headers interim; /* its fields */
     struct rqx__list interims;  /* struct rqx__interim, oldest first: not yet taken by the user */
 };
@@ -112,7 +113,8 @@ static inline struct rqx__exchange *rqx__exchange_of(struct rqx__stream *stream)
 }
 
 /* Makes an exchange with one user reference and one hold.  RQX_ERR_NOMEM. */
-int rqx__exchange_new(struct rqx_client *client, struct rqx_request *request, void *user, struct rqx__exchange **ret_exchange);
+int rqx__exchange_new(struct rqx_client *client, struct rqx_request *request, void *user,
+                      struct rqx__exchange **ret_exchange);
 /* Gives a hold back. */
 void rqx__exchange_release(struct rqx__exchange *exchange);
 /* Frees; for one that was never started, or has no reference left. */

@@ -1,5 +1,6 @@
 /*
- * feed.c - asking the body sources, outside the engine's lock: a file may be on a slow disk, and a callback is user code.
+ * feed.c - asking the body sources, outside the engine's lock: a file may be on a slow disk, and a callback is user
+ * code.
  */
 #include <errno.h>
 #include <string.h>
@@ -79,7 +80,8 @@ static void source_failed(struct rqx__exchange *exchange, const struct piece *pi
 }
 
 /* Under the lock again: the exchange may be over, or at another hop, by now. */
-static void take_piece(struct rqx__exchange *exchange, uint64_t offset, const uint8_t *buffer, const struct piece *piece)
+static void take_piece(struct rqx__exchange *exchange, uint64_t offset, const uint8_t *buffer,
+                       const struct piece *piece)
 {
     struct rqx__upload *upload = &exchange->upload;
 

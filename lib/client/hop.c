@@ -1,5 +1,6 @@
 /*
- * hop.c - what is sent at each hop of an exchange: the request itself, then what redirects make of it (RFC 9110 section 15.4).
+ * hop.c - what is sent at each hop of an exchange: the request itself, then what redirects make of it (RFC 9110
+ * section 15.4).
  */
 #include <string.h>
 

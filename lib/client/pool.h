@@ -1,8 +1,8 @@
 /*
  * pool.h - origin -> connections: which exchange goes where, who waits, and when another connection is made.
  *
- * Everything is under the engine's lock.  A pool belongs to one client.  Submitting finds a connection with capacity in constant
- * time: each origin keeps the list of those.
+ * Everything is under the engine's lock.  A pool belongs to one client.  Submitting finds a connection with capacity in
+ * constant time: each origin keeps the list of those.
  */
 #ifndef RQX_CLIENT_POOL_H
 #define RQX_CLIENT_POOL_H
@@ -23,10 +23,10 @@ struct rqx__exchange;
 struct rqx_client;
 
 struct rqx__pool {
-    struct rqx__map origins;     /* key: see make_key in pool.c */
-    struct rqx__list idle;       /* conn.idle_node of all origins, longest idle first */
-    struct rqx__list starving;   /* origin.starving_node: want a connection and the limit is reached */
-    size_t connections;          /* open ones and dials */
+    struct rqx__map origins;   /* key: see make_key in pool.c */
+    struct rqx__list idle;     /* conn.idle_node of all origins, longest idle first */
+    struct rqx__list starving; /* origin.starving_node: want a connection and the limit is reached */
+    size_t connections;        /* open ones and dials */
     size_t idle_count;
     struct rqx__timer expiry;    /* of the longest idle connection */
     struct rqx__defer service;   /* hands out capacity that became free */
@@ -43,15 +43,15 @@ struct rqx__origin {
     bool secure;
     char *server_name; /* or NULL: |host| */
     size_t server_name_len;
-    unsigned protocols; /* RQX_PROTO_* that may be spoken */
-    rqx_proxy *proxy;   /* counted, or NULL */
-    bool h1_only;       /* the peer demanded HTTP/1.1 (RFC 9113 section 7) */
-    bool multiplexes;   /* the last connection spoke HTTP/2 */
-    bool known;         /* |multiplexes| was found out */
-    struct rqx__list conns;   /* all: conn.origin_node */
-    struct rqx__list ready;   /* those with capacity: conn.ready_node */
-    struct rqx__list dials;   /* struct dial_job (pool_dial.c) */
-    struct rqx__list queue;   /* exchanges that wait, oldest first: exchange.queue_node */
+    unsigned protocols;     /* RQX_PROTO_* that may be spoken */
+    rqx_proxy *proxy;       /* counted, or NULL */
+    bool h1_only;           /* the peer demanded HTTP/1.1 (RFC 9113 section 7) */
+    bool multiplexes;       /* the last connection spoke HTTP/2 */
+    bool known;             /* |multiplexes| was found out */
+    struct rqx__list conns; /* all: conn.origin_node */
+    struct rqx__list ready; /* those with capacity: conn.ready_node */
+    struct rqx__list dials; /* struct dial_job (pool_dial.c) */
+    struct rqx__list queue; /* exchanges that wait, oldest first: exchange.queue_node */
     size_t conn_count;
     size_t dial_count;
     size_t queued;
@@ -69,7 +69,8 @@ void rqx__pool_abandon(struct rqx__pool *pool, struct rqx_client *client);
 int rqx__pool_submit(struct rqx_client *client, struct rqx__exchange *exchange);
 /* Takes a waiting exchange out of its queue; dials that nobody waits for any more are given up. */
 void rqx__pool_withdraw(struct rqx__exchange *exchange);
-/* A waiting exchange's connect deadline passed: a dial that is as old as that is given up, and begun anew for the others. */
+/* A waiting exchange's connect deadline passed: a dial that is as old as that is given up, and begun anew for the
+ * others. */
 void rqx__pool_dial_expired(struct rqx__exchange *exchange);
 /* The peer wants HTTP/1.1 (RFC 9113 section 7): HTTP/2 connections take no more streams, new ones do not offer it. */
 void rqx__pool_demand_h1(struct rqx__origin *origin);

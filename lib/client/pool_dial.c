@@ -1,8 +1,8 @@
 /*
  * pool_dial.c - making connections for an origin: how many, for whom, and what becomes of them.
  *
- * Where HTTP/2 may be spoken one dial is made for all that wait; they learn from it which protocol it is.  Where HTTP/1.1 is
- * known to be spoken, one dial for each that waits.
+ * Where HTTP/2 may be spoken one dial is made for all that wait; they learn from it which protocol it is.  Where
+ * HTTP/1.1 is known to be spoken, one dial for each that waits.
  */
 #include <string.h>
 
@@ -170,7 +170,8 @@ static void surplus_due(struct rqx__timer *timer, void *user)
     struct rqx__origin *origin = job->origin;
 
     if (origin->queued != 0) {
-        if (rqx__timer_set(loop_of(origin), timer, rqx__clock_after_ms(rqx__loop_now(loop_of(origin)), SURPLUS_MS)) >= 0)
+        if (rqx__timer_set(loop_of(origin), timer, rqx__clock_after_ms(rqx__loop_now(loop_of(origin)), SURPLUS_MS)) >=
+            0)
             return;
     }
     job_free(job, false);

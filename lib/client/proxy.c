@@ -121,8 +121,8 @@ static int make_fields(struct rqx__buf *fields, const rqx_url *url, const char *
 
 static int strip_userinfo(const rqx_url *url, rqx_url **ret_url)
 {
-    rqx_url_parts parts = {.scheme = rqx_url_scheme(url), .host = rqx_url_host(url), .port = rqx_url_port(url),
-                           .path = rqx_url_path(url)};
+    rqx_url_parts parts = {
+        .scheme = rqx_url_scheme(url), .host = rqx_url_host(url), .port = rqx_url_port(url), .path = rqx_url_path(url)};
 
     return rqx_url_build(&parts, NULL, ret_url);
 }

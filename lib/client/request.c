@@ -56,8 +56,8 @@ int rqx_request_new(const char *method, size_t method_len, rqx_url *url, rqx_req
     request->url = rqx_url_ref(url);
     rqx__headers_init(&request->headers);
     request->body.file_fd = -1;
-    request->timeouts = (rqx_timeouts){RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET,
-                                       RQX_TIMEOUT_UNSET};
+    request->timeouts =
+        (rqx_timeouts){RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET};
     request->max_redirects = -1;
     request->max_body = -1;
     *ret_request = request;

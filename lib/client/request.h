@@ -46,7 +46,7 @@ struct rqx_request {
     rqx_auth *auth;
     bool no_auth;
     bool streamed;
-    bool direct; /* no proxy, whatever the client has */
+    bool direct;       /* no proxy, whatever the client has */
     int max_redirects; /* -1: the client's */
     int64_t max_body;  /* -1: none */
     unsigned protocols;
@@ -60,8 +60,8 @@ struct rqx_request {
 };
 
 /*
- * Takes a body that can be read in one place only.  RQX_ERR_STATE: another exchange reads it; RQX_ERR_BODY_REPLAY: it was read and
- * cannot be rewound; 1: it must be rewound first; 0.
+ * Takes a body that can be read in one place only.  RQX_ERR_STATE: another exchange reads it; RQX_ERR_BODY_REPLAY: it
+ * was read and cannot be rewound; 1: it must be rewound first; 0.
  */
 int rqx__request_claim_source(struct rqx_request *request);
 /* The exchange that claimed it is over. */

@@ -35,7 +35,7 @@ struct rqx_response {
     int32_t stream_id;
     uint64_t connection_id;
     int retries;
-    char *peer;  /* in |headers|' arena, or NULL */
+    char *peer; /* in |headers|' arena, or NULL */
     char *local;
     rqx_timings timings;
     rqx_response **history;
@@ -53,9 +53,9 @@ struct rqx_response {
     struct rqx__decoder *decoder;
     bool decoder_made;
     bool decoder_finished;
-    struct rqx__buf decoded;  /* whole body decoded, or what the decoder gave and was not read (streamed) */
-    struct rqx__buf encoded;  /* streamed: taken from |body|, not yet decoded */
-    int decode_result;        /* of the whole body: 1 not tried, 0, or the error */
+    struct rqx__buf decoded; /* whole body decoded, or what the decoder gave and was not read (streamed) */
+    struct rqx__buf encoded; /* streamed: taken from |body|, not yet decoded */
+    int decode_result;       /* of the whole body: 1 not tried, 0, or the error */
 };
 
 /* Sets up everything but |exchange|. */
@@ -64,7 +64,8 @@ void rqx__response_init(struct rqx_response *response);
 void rqx__response_done(struct rqx_response *response);
 /* Forgets the head, body and trailers, for the next hop or replay. */
 void rqx__response_reset(struct rqx_response *response);
-/* Makes a response of its own of |response|'s head, moves it into the history and resets.  RQX_ERR_NOMEM: nothing changed. */
+/* Makes a response of its own of |response|'s head, moves it into the history and resets.  RQX_ERR_NOMEM: nothing
+ * changed. */
 int rqx__response_push_history(struct rqx_response *response);
 
 #endif

@@ -170,8 +170,8 @@ static int give_decoded(struct rqx_response *response, void *buffer, size_t cap,
 static int decode_piece(struct rqx_response *response, size_t want)
 {
     size_t taken = 0;
-    int rv = rqx__decoder_push(response->decoder, rqx__buf_head(&response->encoded), response->encoded.len, want, &taken,
-                               &response->decoded, NULL);
+    int rv = rqx__decoder_push(response->decoder, rqx__buf_head(&response->encoded), response->encoded.len, want,
+                               &taken, &response->decoded, NULL);
 
     rqx__buf_consume(&response->encoded, taken);
     return rv < 0 ? rv : 0;

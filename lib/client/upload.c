@@ -51,8 +51,8 @@ static int pull_bytes(struct rqx__upload *upload, uint8_t *out, size_t cap, size
     return 0;
 }
 
-int rqx__upload_pull(struct rqx__upload *upload, struct rqx__list *feeds, uint8_t *out, size_t cap, size_t *ret_len, bool *ret_end,
-                     bool *ret_room)
+int rqx__upload_pull(struct rqx__upload *upload, struct rqx__list *feeds, uint8_t *out, size_t cap, size_t *ret_len,
+                     bool *ret_end, bool *ret_room)
 {
     size_t len;
 

@@ -1,6 +1,7 @@
 /*
- * Memory that runs out at the n-th allocation, for every n, over whole scenarios of the client layer: each must end with a right
- * answer or RQX_ERR_NOMEM (or what a peer makes of it), leave nothing behind, and let the next one succeed.
+ * Memory that runs out at the n-th allocation, for every n, over whole scenarios of the client layer: each must end
+ * with a right answer or RQX_ERR_NOMEM (or what a peer makes of it), leave nothing behind, and let the next one
+ * succeed.
  */
 #include <requestx/requestx.h>
 

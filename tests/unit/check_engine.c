@@ -1,6 +1,6 @@
 /*
- * Engine, client and exchange over real sockets, against a small origin in threads: driver modes, sharing, cancelling, deadlines,
- * replays, redirects, bodies, forks.
+ * Engine, client and exchange over real sockets, against a small origin in threads: driver modes, sharing, cancelling,
+ * deadlines, replays, redirects, bodies, forks.
  */
 #include <poll.h>
 #include <sys/wait.h>

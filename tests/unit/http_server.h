@@ -1,9 +1,9 @@
 /*
  * http_server.h - a small origin in threads, HTTP/1.1 or HTTP/2 in clear, for tests of the client layer.
  *
- * By path: /ok (200 "hello"), /bytes/N (N times "x"), /echo (the request's body), /never (no answer), /redirect/N (302 to
- * /redirect/N-1, the last to /ok), /refuse (HTTP/2: REFUSED_STREAM the first time on each server), /close (the connection is closed
- * without a byte).  Each connection has a thread of its own.
+ * By path: /ok (200 "hello"), /bytes/N (N times "x"), /echo (the request's body), /never (no answer), /redirect/N (302
+ * to /redirect/N-1, the last to /ok), /refuse (HTTP/2: REFUSED_STREAM the first time on each server), /close (the
+ * connection is closed without a byte).  Each connection has a thread of its own.
  */
 #ifndef RQX_TESTS_UNIT_HTTP_SERVER_H
 #define RQX_TESTS_UNIT_HTTP_SERVER_H
@@ -78,7 +78,8 @@ static inline int server_answer(struct http_server *server, struct server_stream
     }
     if (strcmp(stream->path, "/never") == 0)
         return 0;
-    if (strcmp(stream->path, "/close") == 0 || (strcmp(stream->path, "/refuse") == 0 && atomic_fetch_add(&server->refused, 1) == 0))
+    if (strcmp(stream->path, "/close") == 0 ||
+        (strcmp(stream->path, "/refuse") == 0 && atomic_fetch_add(&server->refused, 1) == 0))
         return -1;
     answer_bytes(stream, 5);
     memcpy(stream->body, "hello", 5);
