@@ -55,6 +55,20 @@ def compile_one(source: pathlib.Path, build: pathlib.Path, flags: list[str], sta
     return target, subprocess.run(command, cwd=ROOT).returncode
 
 
+def stand_ins(objects: list[str], build: pathlib.Path) -> list[str]:
+    """With -k: functions of files that were left out, which abort when they are called."""
+    listing = subprocess.run(["nm", "-A", *objects], capture_output=True, text=True, check=True).stdout.split("\n")
+    symbols = [line.split()[-2:] for line in listing if line]
+    defined = {name for kind, name in symbols if kind in "TDRBW"}
+    missing = sorted({name for kind, name in symbols if kind == "U" and name.startswith("rqx")} - defined)
+    if not missing:
+        return []
+    source = build / "stand_ins.c"
+    source.write_text("#include <stdlib.h>\n" + "".join(f"void {name}(void) {{ abort(); }}\n" for name in missing))
+    subprocess.run(["cc", "-fPIC", "-c", str(source), "-o", str(source) + ".o"], check=True)
+    return [str(source) + ".o"]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--debug", action="store_true")
@@ -87,9 +101,12 @@ def main() -> int:
     results = [(target, code) for target, code in results if not code]
     target = ROOT / "pyext" / "requestx" / ("_core" + sysconfig.get_config_var("EXT_SUFFIX"))
     temporary = build / target.name
+    objects = [str(path) for path, _ in results]
+    if options.k:
+        objects += stand_ins(objects, build)
     command = ["cc", "-shared", *(["-fsanitize=address,undefined"] if options.sanitize else [])]
-    command += [str(path) for path, _ in results] + sources.libraries(as_flags=True)
-    command += ["-Wl,-z,lazy", "-o", str(temporary)]
+    command += objects + sources.libraries(as_flags=True)
+    command += ["-o", str(temporary)]
     if subprocess.run(command).returncode:
         return 1
     os.replace(temporary, target) if temporary.stat().st_dev == target.parent.stat().st_dev else subprocess.run(

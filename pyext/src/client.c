@@ -5,25 +5,24 @@
 
 #include <stddef.h>
 
-static PyObject *call(PyObject *op, int verb, PyObject *const *values, Py_ssize_t nargs, PyObject *kwnames,
-                      PyObject *(*perform)(PyObject *self, const core_args *args))
+static int read_args(PyObject *op, core_args *args, int verb, PyObject *const *values, Py_ssize_t nargs,
+                     PyObject *kwnames)
 {
-    CoreClient *self = (CoreClient *)op;
-    core_args args;
-
-    if (core_args_read(self->state, &args, verb, values, nargs, kwnames) < 0)
-        return NULL;
-    return perform(op, &args);
+    return core_args_read(((CoreClient *)op)->state, args, verb, values, nargs, kwnames);
 }
 
 #define VERB(function, verb)                                                                                           \
     static PyObject *sync_##function(PyObject *op, PyObject *const *values, Py_ssize_t nargs, PyObject *kwnames)       \
     {                                                                                                                  \
-        return call(op, verb, values, nargs, kwnames, core_sync_request);                                              \
+        core_args args;                                                                                                \
+                                                                                                                       \
+        return read_args(op, &args, verb, values, nargs, kwnames) < 0 ? NULL : core_sync_request(op, &args);           \
     }                                                                                                                  \
     static PyObject *async_##function(PyObject *op, PyObject *const *values, Py_ssize_t nargs, PyObject *kwnames)      \
     {                                                                                                                  \
-        return call(op, verb, values, nargs, kwnames, core_async_request);                                             \
+        core_args args;                                                                                                \
+                                                                                                                       \
+        return read_args(op, &args, verb, values, nargs, kwnames) < 0 ? NULL : core_async_request(op, &args, verb);    \
     }
 
 VERB(request, VERB_REQUEST)
@@ -34,24 +33,6 @@ VERB(delete, VERB_DELETE)
 VERB(post, VERB_POST)
 VERB(put, VERB_PUT)
 VERB(patch, VERB_PATCH)
-
-PyObject *core_sync_request(PyObject *self, const core_args *args)
-{
-    return core_args_slow(((CoreClient *)self)->state, self, args);
-}
-
-PyObject *core_async_request(PyObject *self, const core_args *args)
-{
-    return core_args_slow(((CoreClient *)self)->state, self, args);
-}
-
-static PyObject *client_fast_configure(PyObject *op, PyObject *args, PyObject *kwargs)
-{
-    (void)op;
-    (void)args;
-    (void)kwargs;
-    Py_RETURN_NONE;
-}
 
 static PyObject *client_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
@@ -65,6 +46,7 @@ static PyObject *client_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     self->state = state;
     self->follow_redirects = Py_NewRef(Py_False);
     self->max_redirects = Py_NewRef(Py_None);
+    self->is_async = (char)PyType_IsSubtype(type, state->async_client_type);
     return (PyObject *)self;
 }
 
@@ -76,7 +58,7 @@ static int client_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(self->follow_redirects);
     Py_VISIT(self->max_redirects);
     Py_VISIT(self->dict);
-    return 0;
+    return core_fast_traverse(self, visit, arg);
 }
 
 static int client_clear(PyObject *op)
@@ -86,6 +68,7 @@ static int client_clear(PyObject *op)
     Py_CLEAR(self->follow_redirects);
     Py_CLEAR(self->max_redirects);
     Py_CLEAR(self->dict);
+    core_fast_clear(self);
     return 0;
 }
 
@@ -124,7 +107,7 @@ static PyMethodDef sync_methods[] = {METHODS(sync){NULL, NULL, 0, NULL}};
 static PyMethodDef async_methods[] = {METHODS(async){NULL, NULL, 0, NULL}};
 
 static PyMethodDef client_methods[] = {
-    {"_fast_configure", (PyCFunction)(void (*)(void))client_fast_configure, METH_VARARGS | METH_KEYWORDS,
+    {"_fast_configure", (PyCFunction)(void (*)(void))core_fast_configure, METH_VARARGS | METH_KEYWORDS,
      "Settings of the client, for the fast path."},
     {NULL, NULL, 0, NULL},
 };
@@ -142,19 +125,30 @@ static PyGetSetDef client_getset[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
+/* A heap type with GC says so itself, also where it inherits. */
+#define LIFE                                                                                                           \
+    {Py_tp_new, client_new}, {Py_tp_dealloc, client_dealloc}, {Py_tp_traverse, client_traverse},                       \
+    {                                                                                                                  \
+        Py_tp_clear, client_clear                                                                                      \
+    }
+
 static PyType_Slot client_slots[] = {
-    {Py_tp_new, client_new},         {Py_tp_dealloc, client_dealloc}, {Py_tp_traverse, client_traverse},
-    {Py_tp_clear, client_clear},     {Py_tp_methods, client_methods}, {Py_tp_members, client_members},
-    {Py_tp_getset, client_getset},   {0, NULL},
+    LIFE,
+    {Py_tp_methods, client_methods},
+    {Py_tp_members, client_members},
+    {Py_tp_getset, client_getset},
+    {0, NULL},
 };
 
 static PyType_Slot sync_slots[] = {
+    LIFE,
     {Py_tp_doc, (void *)"The request methods of Client."},
     {Py_tp_methods, sync_methods},
     {0, NULL},
 };
 
 static PyType_Slot async_slots[] = {
+    LIFE,
     {Py_tp_doc, (void *)"The request methods of AsyncClient."},
     {Py_tp_methods, async_methods},
     {0, NULL},

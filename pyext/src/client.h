@@ -8,6 +8,8 @@
 #define RQX_PY_CLIENT_H
 
 #include "core.h"
+#include "headers.h"
+#include "transport.h"
 
 enum core_arg {
     ARG_METHOD,
@@ -48,16 +50,54 @@ int core_args_read(core_state *state, core_args *args, int verb, PyObject *const
 /* Calls self.request() or self._request() with |args|: the slow path. */
 PyObject *core_args_slow(core_state *state, PyObject *self, const core_args *args);
 
+#define CORE_URL_CACHE 16
+
 typedef struct CoreClient {
     PyObject_HEAD
     core_state *state;          /* borrowed from the type */
     PyObject *follow_redirects; /* plain attributes of the client */
     PyObject *max_redirects;
+    /* of _fast_configure(); NULL where there is none */
+    CoreTransport *transport;
+    CoreHeaders *headers;
+    PyObject *auth; /* bytes of the Authorization field */
+    PyObject *cookies;
+    PyObject *event_hooks;
+    PyObject *base_url; /* URL; NULL: empty */
+    PyObject *default_encoding;
+    rqx_timeouts timeouts;
+    /* made of them */
+    rqx_headers *fields;      /* |headers|, checked; NULL: not valid, or not made yet */
+    uint64_t fields_version;  /* version of |headers| that |fields| was made of */
+    struct {
+        PyObject *text; /* str as it was given */
+        rqx_url *url;
+    } urls[CORE_URL_CACHE];
+    char is_async;
+    char enabled; /* the settings allow the fast path */
+    char opened;  /* the client's _state says that it was used */
+    /* what was looked at when |enabled| was decided; anything else asks for _reconfigure() */
+    unsigned int type_tag;
+    unsigned int transport_tag;
+    Py_ssize_t dict_size;
     PyObject *dict;
     PyObject *weakrefs;
 } CoreClient;
 
+/* --- client_fast.c --- */
+
+PyObject *core_fast_configure(PyObject *self, PyObject *args, PyObject *kwargs);
+void core_fast_clear(CoreClient *self);
+int core_fast_traverse(CoreClient *self, visitproc visit, void *arg);
+/*
+ * 1: |*ret_native| is the request, |*ret_content| its body (a reference) or NULL; 0: the fast path does not apply;
+ * -1 with an exception.
+ */
+int core_fast_build(CoreClient *self, PyObject *const *args, rqx_request **ret_native, PyObject **ret_content);
+/* The response of a finished exchange, with what the client does to it.  Takes ownership of |native|. */
+PyObject *core_fast_finish(CoreClient *self, rqx_response *native, PyObject *content);
+
 PyObject *core_sync_request(PyObject *self, const core_args *args);
-PyObject *core_async_request(PyObject *self, const core_args *args);
+PyObject *core_async_request(PyObject *self, const core_args *args, int verb);
 
 #endif

@@ -107,16 +107,23 @@
     X(_header)                                                                                                         \
     X(_raise_for_status)                                                                                               \
     X(_request)                                                                                                        \
+    X(_precompiled)                                                                                                    \
+    X(_reconfigure)                                                                                                    \
+    X(_state)                                                                                                          \
     X(_text_of)
 
 /* Classes and functions that Python hands over with register(**names): rarely needed, looked up by name. */
 #define CORE_REGISTERED(X)                                                                                             \
     X(AsyncByteStream)                                                                                                 \
+    X(AsyncEngineStream)                                                                                               \
+    X(AsyncHTTPTransport)                                                                                              \
     X(ByteStream)                                                                                                      \
     X(ConnectError)                                                                                                    \
     X(ConnectTimeout)                                                                                                  \
     X(Cookies)                                                                                                         \
     X(DecodingError)                                                                                                   \
+    X(EngineStream)                                                                                                    \
+    X(HTTPTransport)                                                                                                   \
     X(InvalidURL)                                                                                                      \
     X(LocalProtocolError)                                                                                              \
     X(PoolTimeout)                                                                                                     \
@@ -180,8 +187,8 @@ typedef struct core_state {
     PyObject *json_loads;   /* json.loads, at the first use */
     PyObject *logger;       /* the logger "requestx", once somebody imported logging */
     PyObject *get_loop;     /* asyncio's _get_running_loop, at the first use */
-    PyObject *cancelled;    /* asyncio.CancelledError, at the first use */
     PyObject *timedelta;    /* datetime.timedelta, at the first use */
+    PyObject *info_level;   /* logging.INFO as int */
     PyObject *methods[9];   /* "GET", "HEAD", ... as str, once they were needed */
     PyObject *verbs[8];     /* the same by enum of client.h */
     struct core_graveyard *graveyard; /* Python objects that library threads are done with */
@@ -209,5 +216,11 @@ int core_decoder_init(PyObject *module, core_state *state);
 int core_request_init(PyObject *module, core_state *state);
 int core_response_init(PyObject *module, core_state *state);
 int core_client_init(PyObject *module, core_state *state);
+int core_tls_init(PyObject *module, core_state *state);
+int core_transport_init(PyObject *module, core_state *state);
+int core_exchange_init(PyObject *module, core_state *state);
+int core_stream_init(PyObject *module, core_state *state);
+int core_stream_op_init(PyObject *module, core_state *state);
+int core_call_init(PyObject *module, core_state *state);
 
 #endif

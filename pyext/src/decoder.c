@@ -3,15 +3,6 @@
  */
 #include "core.h"
 
-#if defined(__has_include)
-#if __has_include(<requestx/decoder.h>)
-#include <requestx/decoder.h>
-#define CORE_HAVE_DECODER 1
-#endif
-#endif
-
-#ifdef CORE_HAVE_DECODER
-
 typedef struct CoreDecoder {
     PyObject_HEAD
     rqx_decoder *native; /* NULL: nothing to undo */
@@ -132,14 +123,3 @@ int core_decoder_init(PyObject *module, core_state *state)
     state->decoder_type = core_add_type(module, &decoder_spec, NULL, 1);
     return state->decoder_type == NULL ? -1 : 0;
 }
-
-#else
-
-int core_decoder_init(PyObject *module, core_state *state)
-{
-    (void)module;
-    (void)state;
-    return 0;
-}
-
-#endif

@@ -3,6 +3,9 @@
  */
 #include "core.h"
 
+#include "driver.h"
+#include "graveyard.h"
+
 static int add_names(core_state *state)
 {
 #define CORE_NAMES_MAKE(name)                                                                                          \
@@ -79,6 +82,12 @@ PyTypeObject *core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *b
     return type;
 }
 
+static int (*const inits[])(PyObject *module, core_state *state) = {
+    core_headers_init, core_url_init,       core_decoder_init,  core_request_init,   core_response_init, core_tls_init,
+    core_driver_init,  core_transport_init, core_exchange_init, core_stream_op_init, core_stream_init,   core_call_init,
+    core_client_init,
+};
+
 static int module_exec(PyObject *module)
 {
     core_state *state = PyModule_GetState(module);
@@ -94,10 +103,13 @@ static int module_exec(PyObject *module)
     Py_DECREF(abc);
     if (state->mapping == NULL)
         return -1;
-    if (core_headers_init(module, state) < 0 || core_url_init(module, state) < 0 ||
-        core_decoder_init(module, state) < 0 || core_request_init(module, state) < 0 ||
-        core_response_init(module, state) < 0 || core_client_init(module, state) < 0)
+    state->info_level = PyLong_FromLong(20);
+    if (state->info_level == NULL || core_graveyard_init(state) < 0)
         return -1;
+    for (size_t i = 0; i < sizeof inits / sizeof inits[0]; i++) {
+        if (inits[i](module, state) < 0)
+            return -1;
+    }
     return 0;
 }
 
@@ -113,7 +125,7 @@ static int state_each(core_state *state, int (*each)(PyObject **slot, void *arg)
         (PyObject **)&state->sync_client_type, (PyObject **)&state->async_client_type,
         (PyObject **)&state->timings_type,     &state->mapping,                      &state->json_encode,
         &state->json_loads,                    &state->logger,                       &state->get_loop,
-        &state->cancelled,                     &state->timedelta,
+        &state->timedelta,                     &state->info_level,
     };
     size_t i;
     int rc;
@@ -172,7 +184,10 @@ static int module_clear(PyObject *module)
 
 static void module_free(void *module)
 {
+    core_state *state = PyModule_GetState(module);
+
     module_clear(module);
+    core_graveyard_done(state);
 }
 
 static PyMethodDef module_methods[] = {

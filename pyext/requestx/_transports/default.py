@@ -157,4 +157,9 @@ class AsyncHTTPTransport(AsyncBaseTransport):
         self._pool.close()
 
 
-_core.register(EngineStream=EngineStream, AsyncEngineStream=AsyncEngineStream)
+_core.register(
+    AsyncEngineStream=AsyncEngineStream,
+    AsyncHTTPTransport=AsyncHTTPTransport,
+    EngineStream=EngineStream,
+    HTTPTransport=HTTPTransport,
+)

@@ -1,0 +1,15 @@
+/*
+ * tls.h - the Python type Tls: a configuration that transports share.
+ */
+#ifndef RQX_PY_TLS_H
+#define RQX_PY_TLS_H
+
+#include "core.h"
+
+typedef struct CoreTls {
+    PyObject_HEAD
+    rqx_tls *native;
+    PyObject *context; /* the ssl.SSLContext that was borrowed, or NULL */
+} CoreTls;
+
+#endif
