@@ -68,7 +68,8 @@ struct rqx__stream_ops {
     void (*end)(struct rqx__stream *stream);
     /* Bytes of the request body: as rqx_body_read_cb, but never blocks: RQX_AGAIN until resume_body(). */
     int (*pull_body)(struct rqx__stream *stream, uint8_t *buffer, size_t cap, size_t *ret_len, bool *ret_end);
-    /* The peer wants no more of the request body (early final response): it may be dropped.  The stream goes on. */
+    /* The peer wants no more of the request body (early final response): it may be dropped.  The stream goes on.  h1: at the
+       head of a status of 300 and above, or of any where 100 (Continue) was waited for; else at the end of the response. */
     void (*body_refused)(struct rqx__stream *stream);
     /* The last byte of the request was handed to send(). */
     void (*sent)(struct rqx__stream *stream);
@@ -89,7 +90,7 @@ struct rqx__stream {
     uint64_t sent_bytes;      /* body bytes of the request so far */
     uint64_t window_mark;     /* h2: time at which the current window's first byte came */
     uint64_t window_bytes;    /* h2: bytes consumed since then */
-    uint64_t unconsumed;      /* h2: bytes delivered for which consumed() is still owed */
+    uint64_t unconsumed;      /* bytes delivered for which consumed() is still owed */
     int64_t request_length;   /* h2: bytes of the request's body as announced, or RQX_LENGTH_UNKNOWN */
     uint64_t expect_at;       /* h2: time at which the body is sent without having seen 100 (Continue) */
     uint32_t window;          /* h2: size of the receive window */
@@ -109,7 +110,8 @@ struct rqx__codec_ops {
     const char *name; /* "h2", "h1" */
     rqx_http_version version;
     /* Begins a stream.  |head| is borrowed as told there.  RQX_AGAIN: no capacity (nothing was taken).
-       RQX_ERR_REQUEST_LENGTH: a Content-Length field contradicts the body; RQX_ERR_NOMEM. */
+       RQX_ERR_REQUEST_LENGTH: a Content-Length field contradicts the body; RQX_ERR_NOMEM; h1: RQX_ERR_INVALID_METHOD,
+       RQX_ERR_INVALID_URL, RQX_ERR_INVALID_FIELD where method, target or authority would break the message. */
     int (*submit)(struct rqx__codec *codec, struct rqx__stream *stream, const struct rqx__head *head);
     /* Ends a stream without upcalls.  h2: RST_STREAM(|h2_code|) unless it was never begun on the wire or is closed already; unread
        bytes are credited to the connection.  h1: the connection can carry nothing else: state becomes CLOSED, unless the message
