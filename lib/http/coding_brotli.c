@@ -1,8 +1,4 @@
 /* br: the Brotli format (RFC 7932), windows of at most 16 MiB. */
-#ifdef HAVE_CONFIG_H
-#include "config.h"
-#endif
-
 #include "base/mem.h"
 #include "http/coding_ops.h"
 

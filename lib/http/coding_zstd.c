@@ -1,8 +1,4 @@
 /* zstd (RFC 8878), frames one after the other, windows of at most 8 MiB (RFC 9659). */
-#ifdef HAVE_CONFIG_H
-#include "config.h"
-#endif
-
 #include "base/mem.h"
 #include "http/coding_ops.h"
 

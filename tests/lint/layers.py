@@ -96,6 +96,25 @@ def check_public(root, problems):
                 problems.append(f"include/requestx/{path.name}: {match.group(1)} does not say since when")
 
 
+def check_lists(root, problems):
+    """What is in the tree is in the lists that the build and the archive are made from."""
+    lists = {
+        "lib/sources.am": ("lib/*/*.[ch]",),
+        "pyext/sources.am": ("pyext/src/*.[ch]", "pyext/requestx/**/*.py", "pyext/requestx/**/*.pyi"),
+        "tests/unit/tests.am": ("tests/unit/check_*.c", "tests/alloc/check_*.c", "tests/unit/*.h"),
+        "Makefile.am": ("include/requestx/*.h",),
+    }
+    for name, patterns in lists.items():
+        text = (root / name).read_text(encoding="utf-8")
+        listed = set(re.findall(r"[\w/.-]+", text))
+        for pattern in patterns:
+            for path in sorted(root.glob(pattern)):
+                file = str(path.relative_to(root))
+                wanted = file[:-2] if "/check_" in file else file
+                if wanted not in listed and path.name != "version.h":
+                    problems.append(f"{name} does not list {file}")
+
+
 def check_size(root, problems):
     files = [p for d in ("lib", "include", "pyext", "tests", "bench") for p in (root / d).rglob("*")]
     for path in sorted(files):
@@ -109,7 +128,7 @@ def check_size(root, problems):
 def main():
     root = pathlib.Path(sys.argv[1]).resolve()
     problems = []
-    for check in (check_direction, check_owners, check_public, check_size):
+    for check in (check_direction, check_owners, check_public, check_lists, check_size):
         check(root, problems)
     for problem in problems:
         print(problem)
