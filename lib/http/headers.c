@@ -399,9 +399,10 @@ const struct rqx__field *rqx__headers_find(const struct rqx_headers *headers, en
 
 int rqx_headers_extend(rqx_headers *headers, const rqx_headers *more)
 {
+    size_t count = more->count; /* |more| may be |headers| */
     size_t i;
 
-    for (i = 0; i < more->count; i++) {
+    for (i = 0; i < count; i++) {
         const struct rqx__field *field = &more->fields[i];
         int rv = rqx__headers_add_checked(headers, field->name, field->name_len, field->value, field->value_len);
 

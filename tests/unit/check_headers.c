@@ -231,6 +231,29 @@ START_TEST(a_copy_is_independent)
 }
 END_TEST
 
+START_TEST(a_list_is_extended_by_another_or_itself)
+{
+    rqx_headers *headers = new_list();
+    rqx_headers *more = new_list();
+    size_t i;
+
+    add(headers, "Host", "h");
+    add(more, "A", "1");
+    add(more, "host", "i");
+    ck_assert_int_eq(rqx_headers_extend(headers, more), 0);
+    rqx_headers_free(more);
+    ck_assert_str_eq(lines(headers), "Host: h\nA: 1\nhost: i\n");
+    for (i = 0; i < 4; i++)
+        ck_assert_int_eq(rqx_headers_extend(headers, headers), 0);
+    ck_assert_uint_eq(rqx_headers_count(headers), 48);
+    ck_assert_str_eq(rqx_headers_at(headers, 47).value.data, "i");
+    for (i = 0; i < 7; i++)
+        ck_assert_int_eq(rqx_headers_extend(headers, headers), 0);
+    ck_assert_int_eq(rqx_headers_extend(headers, headers), RQX_ERR_HEADER_TOO_LARGE);
+    rqx_headers_free(headers);
+}
+END_TEST
+
 static const struct {
     const char *name;
     enum rqx__field_id id;
@@ -408,6 +431,7 @@ static Suite *headers_suite(void)
     tcase_add_test(tcase, arguments_may_be_texts_of_the_list_itself);
     tcase_add_test(tcase, replacing_for_ever_takes_no_more_memory);
     tcase_add_test(tcase, a_copy_is_independent);
+    tcase_add_test(tcase, a_list_is_extended_by_another_or_itself);
     tcase_add_test(tcase, known_names_have_their_ids_in_any_case);
     tcase_add_test(tcase, find_goes_on_from_a_place);
     tcase_add_test(tcase, the_maximum_of_fields_holds);
