@@ -454,15 +454,15 @@ END_TEST
 
 START_TEST(control_characters_are_refused)
 {
-    static const char *const places[] = {"ht%ctp://h/",  "http://h%c/",  "http://h/%c",
-                                         "http://h/?%c", "http://h/#%c", "%c"};
+    static const char *const places[] = {"http://h_/", "http://h/_", "http://h/?_", "http://h/#_", "ht_tp://h/", "_"};
     char text[64];
     size_t i;
     int c;
 
     for (c = 1; c < 0x80; c = c == 0x1f ? 0x7f : c + 1) {
         for (i = 0; i < sizeof places / sizeof places[0]; i++) {
-            snprintf(text, sizeof text, places[i], c);
+            strcpy(text, places[i]);
+            *strchr(text, '_') = (char)c;
             expect_refused(text, "Invalid non-printable ASCII character in URL");
         }
     }
