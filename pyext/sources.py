@@ -39,7 +39,7 @@ def write_version_header(directory: pathlib.Path) -> None:
 
 
 PACKAGES = ["libnghttp2", "openssl", "libcares", "libidn2", "zlib"]
-OPTIONAL = {"libbrotlidec": "RQX_HAVE_BROTLI", "libzstd": "RQX_HAVE_ZSTD"}
+OPTIONAL = {"libbrotlidec": "HAVE_BROTLI", "libzstd": "HAVE_ZSTD"}
 
 
 def pkg_config(*arguments: str) -> str | None:

@@ -229,10 +229,15 @@ static PyObject *op_close(PyObject *op, PyObject *unused)
 
 /* --- the part of a future --- */
 
+/* None while it does not wait: ensure_future() and the like then take it for the coroutine that it is, and wrap it. */
 static PyObject *get_blocking(PyObject *op, void *closure)
 {
+    CoreOp *self = (CoreOp *)op;
+
     (void)closure;
-    return PyBool_FromLong(((CoreOp *)op)->blocking);
+    if (self->phase != OP_RUNNING || self->delegate != NULL)
+        Py_RETURN_NONE;
+    return PyBool_FromLong(self->blocking);
 }
 
 static int set_blocking(PyObject *op, PyObject *value, void *closure)

@@ -37,20 +37,20 @@ static int text_arg(PyObject *value, const char *name, const char **ret_text)
 static int tls_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"verify",   "ca_file",      "ca_dir",    "ca_pem",  "cert_file", "key_file",
-                            "key_password", "trust_env", "system_trust", "min_version", NULL};
-    PyObject *ca_file = NULL, *ca_dir = NULL, *ca_pem = NULL, *cert = NULL, *key = NULL, *password = NULL;
+                            "key_password", "keylog_file", "trust_env", "system_trust", "min_version", NULL};
+    PyObject *ca_file = NULL, *ca_dir = NULL, *ca_pem = NULL, *cert = NULL, *key = NULL, *password = NULL, *keylog = NULL;
     CoreTls *self = (CoreTls *)op;
     rqx_tls_options options;
     rqx_tls *native = NULL;
     int rc;
 
     rqx_tls_options_init(&options);
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$pOOOOOOppi:Tls", names, &options.verify, &ca_file, &ca_dir,
-                                     &ca_pem, &cert, &key, &password, &options.trust_env, &options.system_trust,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$pOOOOOOOppi:Tls", names, &options.verify, &ca_file, &ca_dir,
+                                     &ca_pem, &cert, &key, &password, &keylog, &options.trust_env, &options.system_trust,
                                      &options.min_version) ||
         text_arg(ca_file, "ca_file", &options.ca_file) < 0 || text_arg(ca_dir, "ca_dir", &options.ca_dir) < 0 ||
         text_arg(ca_pem, "ca_pem", &options.ca_pem) < 0 || text_arg(cert, "cert_file", &options.cert_file) < 0 ||
-        text_arg(key, "key_file", &options.key_file) < 0 ||
+        text_arg(key, "key_file", &options.key_file) < 0 || text_arg(keylog, "keylog_file", &options.keylog_file) < 0 ||
         text_arg(password, "key_password", &options.key_password) < 0)
         return -1;
     options.ca_pem_len = options.ca_pem == NULL ? 0 : strlen(options.ca_pem);
@@ -233,7 +233,7 @@ static PyMethodDef tls_methods[] = {
 };
 
 PyDoc_STRVAR(tls_doc, "Tls(*, verify=True, ca_file=None, ca_dir=None, ca_pem=None, cert_file=None, key_file=None,\n"
-                      "    key_password=None, trust_env=True, system_trust=True, min_version=771)\n--\n\n"
+                      "    key_password=None, keylog_file=None, trust_env=True, system_trust=True, min_version=771)\n--\n\n"
                       "How TLS connections are made and whom they trust.");
 
 static PyType_Slot tls_slots[] = {

@@ -171,10 +171,14 @@ static PyObject *url_repr(PyObject *op)
     if (user.data != NULL)
         colon = memchr(user.data, ':', user.len);
     if (colon != NULL) {
-        const char *after = user.data + user.len;
+        Py_ssize_t before = (Py_ssize_t)(colon + 1 - whole.data);
+        Py_ssize_t after = (Py_ssize_t)(user.data + user.len - whole.data);
+        PyObject *head = PyUnicode_Substring(text, 0, before), *tail = PyUnicode_Substring(text, after, PY_SSIZE_T_MAX);
 
-        shown = PyUnicode_FromFormat("%.*s[secure]%.*s", (int)(colon + 1 - whole.data), whole.data,
-                                     (int)(whole.data + whole.len - after), after);
+        /* the text of a URL is ASCII: bytes are characters */
+        shown = head == NULL || tail == NULL ? NULL : PyUnicode_FromFormat("%U[secure]%U", head, tail);
+        Py_XDECREF(head);
+        Py_XDECREF(tail);
     } else {
         shown = Py_NewRef(text);
     }
