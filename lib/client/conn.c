@@ -232,6 +232,16 @@ static void end_of_stream(struct rqx__conn *conn)
     conn_lost(conn, &err);
 }
 
+/*
+ * With several responses under way it is worth one call to find out whether the next is there already: what is asked
+ * for in reply then leaves together, and the peer has fewer and larger pieces to work on.  A lone response would only
+ * pay for that call.
+ */
+static bool more_may_be_there(const struct rqx__conn *conn)
+{
+    return rqx__wire_has_buffered(conn->wire) || conn->codec->open_streams > 1;
+}
+
 /* Reads what there is, up to the budget.  False: the connection is gone. */
 static bool read_some(struct rqx__conn *conn)
 {
@@ -260,7 +270,7 @@ static bool read_some(struct rqx__conn *conn)
             return false;
         }
         budget -= len < budget ? len : budget;
-    } while (budget > 0 && rqx__wire_has_buffered(conn->wire) && codec->ops->want_recv(codec));
+    } while (budget > 0 && more_may_be_there(conn) && codec->ops->want_recv(codec));
     conn->read_again = rqx__wire_has_buffered(conn->wire);
     return true;
 }
