@@ -125,6 +125,5 @@ void rqx__err_prefix(struct rqx__err *err, const char *format, ...)
     format_text(err, format, args);
     va_end(args);
     used = strlen(err->text);
-    cut_text(err->text, sizeof err->text,
-             (int)used + snprintf(err->text + used, sizeof err->text - used, ": %s", old));
+    cut_text(err->text, sizeof err->text, (int)used + snprintf(err->text + used, sizeof err->text - used, ": %s", old));
 }

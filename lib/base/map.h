@@ -2,7 +2,8 @@
  * map.h - an intrusive hash table with byte strings as keys.
  *
  * The table owns its buckets, never the nodes or their keys, which must stay as they are while they are in it.  Each
- * table hashes with a seed of its own, so that a peer who chooses keys (host names in redirects) cannot make them collide.
+ * table hashes with a seed of its own, so that a peer who chooses keys (host names in redirects) cannot make them
+ * collide.
  */
 #ifndef RQX_BASE_MAP_H
 #define RQX_BASE_MAP_H
@@ -27,7 +28,7 @@ struct rqx__map {
 void rqx__map_init(struct rqx__map *map);
 void rqx__map_done(struct rqx__map *map);
 struct rqx__map_node *rqx__map_get(const struct rqx__map *map, const char *key, size_t key_len);
-/* Adds a node under a key that is not in the table.  |node->key| and |key_len| are set by the caller.  RQX_ERR_NOMEM. */
+/* Adds a node under its key, which the caller has set and which is not in the table.  RQX_ERR_NOMEM. */
 int rqx__map_add(struct rqx__map *map, struct rqx__map_node *node);
 /* Takes out a node that is in the table. */
 void rqx__map_remove(struct rqx__map *map, struct rqx__map_node *node);
