@@ -105,7 +105,6 @@ int rqx_url_build(const rqx_url_parts *parts, const char **ret_why, rqx_url **re
 {
     struct rqx__url_pieces pieces = {
         .scheme = parts->scheme,
-        .has_authority = true,
         .userinfo = parts->userinfo,
         .host = parts->host,
         .path = parts->path,

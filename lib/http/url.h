@@ -50,7 +50,6 @@ int rqx__url_default_port(rqx_slice scheme);
 /* A reference cut into components, nothing decoded and nothing checked.  NULL data: absent. */
 struct rqx__url_pieces {
     rqx_slice scheme;
-    bool has_authority; /* a "//" stood there; userinfo, host and port may be empty all the same */
     rqx_slice userinfo;
     rqx_slice host; /* IPv6 in brackets */
     rqx_slice port; /* without ":" */
@@ -90,9 +89,8 @@ enum rqx__url_class {
     RQX__URL_END_PATH = 1 << 6,
     RQX__URL_END_QUERY = 1 << 7,
     RQX__URL_CONTROL = 1 << 8, /* allowed nowhere */
-    RQX__URL_UPPER = 1 << 9,
-    RQX__URL_SCHEME = 1 << 10, /* may stand in a scheme, if not always at its beginning */
-    RQX__URL_HIGH = 1 << 11    /* not ASCII; is percent-encoded everywhere */
+    RQX__URL_SCHEME = 1 << 9,  /* may stand in a scheme, if not always at its beginning */
+    RQX__URL_HIGH = 1 << 10    /* not ASCII; is percent-encoded everywhere */
 };
 
 #define RQX__URL_CLASS_HIGH                                                                                            \

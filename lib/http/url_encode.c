@@ -5,17 +5,16 @@
 
 #include "base/str.h"
 
-#define P          RQX__URL_ENC_PATH
-#define Q          RQX__URL_ENC_QUERY
-#define F          RQX__URL_ENC_FRAGMENT
-#define U          RQX__URL_ENC_USERINFO
-#define H          RQX__URL_ENC_HOST
-#define S          RQX__URL_SCHEME
-#define C          RQX__URL_CONTROL
-#define L          (RQX__URL_SCHEME | RQX__URL_UPPER)
-#define CONTROLS   C, C, C, C, C, C, C, C
-#define DIGITS     S, S, S, S, S, S, S, S, S, S
-#define LETTERS(x) x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x
+#define P        RQX__URL_ENC_PATH
+#define Q        RQX__URL_ENC_QUERY
+#define F        RQX__URL_ENC_FRAGMENT
+#define U        RQX__URL_ENC_USERINFO
+#define H        RQX__URL_ENC_HOST
+#define S        RQX__URL_SCHEME
+#define C        RQX__URL_CONTROL
+#define CONTROLS C, C, C, C, C, C, C, C
+#define DIGITS   S, S, S, S, S, S, S, S, S, S
+#define LETTERS  S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S
 
 const uint16_t rqx__url_classes[128] = {
     CONTROLS,
@@ -37,13 +36,13 @@ const uint16_t rqx__url_classes[128] = {
     ['>'] = P | Q | F | U | H,
     ['?'] = P | U | H | RQX__URL_END_AUTHORITY | RQX__URL_END_PATH,
     ['@'] = U | H,
-    ['A'] = LETTERS(L),
+    ['A'] = LETTERS,
     ['['] = U | H,
     ['\\'] = U,
     [']'] = U | H,
     ['^'] = U | H,
     ['`'] = P | F | U,
-    ['a'] = LETTERS(S),
+    ['a'] = LETTERS,
     ['{'] = P | U,
     ['|'] = U,
     ['}'] = P | U,

@@ -73,10 +73,13 @@ static ptrdiff_t scheme_length(const char *text, size_t len)
 static void split_authority(rqx_slice text, struct rqx__url_pieces *pieces)
 {
     const char *sign = rqx__url_find_last(text, '@');
-    const char *end = text.data + text.len;
     const char *bracket = NULL;
     const char *colon;
+    const char *end;
 
+    if (text.len == 0)
+        return;
+    end = text.data + text.len;
     if (sign != NULL) {
         pieces->userinfo = (rqx_slice){text.data, (size_t)(sign - text.data)};
         text = (rqx_slice){sign + 1, (size_t)(end - sign - 1)};
@@ -98,7 +101,7 @@ static void split_authority(rqx_slice text, struct rqx__url_pieces *pieces)
 
 int rqx__url_split(const char *text, size_t len, const char **ret_why, struct rqx__url_pieces *ret_pieces)
 {
-    struct rqx__url_pieces pieces = {.has_authority = false};
+    struct rqx__url_pieces pieces = {.scheme = {NULL, 0}};
     const char *at = text;
     const char *end = text + len;
     ptrdiff_t scheme_len = scheme_length(text, len);
@@ -112,7 +115,6 @@ int rqx__url_split(const char *text, size_t len, const char **ret_why, struct rq
     if (end - at >= 2 && at[0] == '/' && at[1] == '/') {
         at += 2;
         authority = take_until(&at, end, RQX__URL_END_AUTHORITY, &seen);
-        pieces.has_authority = true;
     }
     pieces.path = take_until(&at, end, RQX__URL_END_PATH, &seen);
     if (at < end && *at == '?') {
@@ -125,8 +127,7 @@ int rqx__url_split(const char *text, size_t len, const char **ret_why, struct rq
     }
     if (seen & RQX__URL_CONTROL)
         return refuse(RQX__WHY_CONTROL, ret_why);
-    if (pieces.has_authority)
-        split_authority(authority, &pieces);
+    split_authority(authority, &pieces);
     *ret_pieces = pieces;
     return 0;
 }
