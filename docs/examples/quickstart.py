@@ -28,7 +28,7 @@ async def get_timed(client: requestx.AsyncClient, url: str) -> tuple:
     begin = time.perf_counter()
     response = await client.get(url)
     response.raise_for_status()
-    return response, time.perf_counter() - begin
+    return response, begin, time.perf_counter() - begin
 
 
 async def get_all(base: str, ca: str, token: str, http2: bool) -> dict:
@@ -40,10 +40,10 @@ async def get_all(base: str, ca: str, token: str, http2: bool) -> dict:
             *(get_timed(client, f"{base}/items/{n}") for n in range(REQUESTS))
         )
         seconds = time.perf_counter() - begin
-    times = sorted(elapsed for _, elapsed in results)
+    times = sorted(elapsed for _, _, elapsed in results)
     return {
-        "protocol": ", ".join(sorted({response.http_version for response, _ in results})),
-        "connections": len({response.connection_id for response, _ in results}),
+        "protocol": ", ".join(sorted({response.http_version for response, _, _ in results})),
+        "connections": len({response.connection_id for response, _, _ in results}),
         "streams": streams_at_once(results) if http2 else 1,
         "rate": REQUESTS / seconds,
         "p50": times[len(times) // 2] * 1000,
@@ -54,10 +54,9 @@ async def get_all(base: str, ca: str, token: str, http2: bool) -> dict:
 def streams_at_once(results: list) -> int:
     """The most streams that were open on one connection at the same time, from the responses' own timings."""
     changes = []
-    for response, _ in results:
-        timings = response.timings
-        changes.append((timings["queue"], 1))
-        changes.append((timings["total"], -1))
+    for response, begin, _ in results:
+        changes.append((begin + response.timings.queue, 1))
+        changes.append((begin + response.timings.total, -1))
     most = now = 0
     for _, change in sorted(changes):
         now += change

@@ -256,7 +256,7 @@ static void note_connection(struct rqx__exchange *exchange, struct rqx__conn *co
 {
     struct rqx_response *response = &exchange->response;
 
-    response->timings.queue_us = since_submission(exchange, rqx__loop_now(exchange->client->engine->loop));
+    response->timings.queue_us = since_submission(exchange, now_of(exchange));
     if (!conn->used) {
         response->timings.dns_us = since_submission(exchange, conn->times.resolved);
         response->timings.connect_us = since_submission(exchange, conn->times.connected);
