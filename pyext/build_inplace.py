@@ -30,7 +30,7 @@ def flags_for(build: pathlib.Path, debug: bool, sanitize: bool) -> list[str]:
         flags += ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"]
     flags += [f"-I{directory}" for directory in (ROOT / "include", build / "include", ROOT / "lib")]
     flags += [f"-I{sysconfig.get_paths()['include']}"]
-    return flags + sources.coding_macros()
+    return flags + sources.coding_macros() + sources.function_macros(build)
 
 
 def is_fresh(target: pathlib.Path, dependencies: pathlib.Path, stamp: float) -> bool:

@@ -16,7 +16,9 @@ def library_sources() -> list[str]:
 
 
 def extension_sources() -> list[str]:
-    return sorted(str(path.relative_to(ROOT)) for path in (ROOT / "pyext" / "src").glob("*.c"))
+    """The extension's C files, as pyext/sources.am lists them."""
+    text = (ROOT / "pyext" / "sources.am").read_text()
+    return re.findall(r"pyext/src/\w+\.c", text)
 
 
 def version() -> str:
@@ -57,6 +59,28 @@ def present() -> list[str]:
 
 def coding_macros() -> list[str]:
     return [f"-D{OPTIONAL[name]}=1" for name in present()]
+
+
+def function_macros(build: pathlib.Path) -> list[str]:
+    """-DHAVE_... for functions that newer versions of the libraries have, and headers: what configure checks."""
+    text = (ROOT / "configure.ac").read_text()
+    functions = " ".join(re.findall(r"AC_CHECK_FUNCS\(\[([^]]*)\]", text)).replace("\\", " ").split()
+    headers = " ".join(re.findall(r"AC_CHECK_HEADERS\(\[([^]]*)\]", text)).replace("\\", " ").split()
+    macros = [f"-DHAVE_{name.upper()}=1" for name in functions if has_function(name, build)]
+    return macros + [f"-DHAVE_{re.sub(r'[^A-Z0-9]', '_', name.upper())}=1" for name in headers]
+
+
+def has_function(name: str, build: pathlib.Path) -> bool:
+    build.mkdir(parents=True, exist_ok=True)
+    record = build / f"have_{name}"
+    if not record.exists():
+        source = build / f"have_{name}.c"
+        source.write_text(f"char {name}(void);\nint main(void) {{ return {name}(); }}\n")
+        flags = ["-fno-builtin", "-w", "-o", str(build / f"have_{name}.out")]
+        command = ["cc", str(source), *flags, *libraries(as_flags=True)]
+        done = subprocess.run(command, capture_output=True)
+        record.write_text("yes" if done.returncode == 0 else "no")
+    return record.read_text() == "yes"
 
 
 def include_directories() -> list[str]:
