@@ -12,6 +12,11 @@
 #include "client/proxy.h"
 #include "http/url.h"
 
+/*
+ * Idle connections beyond the limit are closed after this time: a wake-up that ends many exchanges leaves their
+ * connections idle for the moment until their users ask for the next.
+ */
+#define TRIM_DELAY_MS 100
 /* Origins without connections that are remembered for what is known of them. */
 #define ORIGINS_KEPT 1024
 
@@ -335,6 +340,21 @@ static void leave_idle(struct rqx__pool *pool, struct rqx__conn *conn)
     pool->idle_count--;
 }
 
+/* Closes what is idle beyond the limit, the longest idle first. */
+static void trim(struct rqx__timer *timer, void *user)
+{
+    struct rqx_client *client = user;
+    struct rqx__pool *pool = &client->pool;
+
+    (void)timer;
+    while (pool->idle_count > (size_t)client->options.limits.max_keepalive) {
+        struct rqx__conn *oldest = RQX__OF(pool->idle.next, struct rqx__conn, idle_node);
+
+        leave_idle(pool, oldest);
+        rqx__conn_shutdown(oldest);
+    }
+}
+
 static void enter_idle(struct rqx__pool *pool, struct rqx__conn *conn)
 {
     struct rqx_client *client = conn->origin->client;
@@ -345,12 +365,10 @@ static void enter_idle(struct rqx__pool *pool, struct rqx__conn *conn)
     conn->idle_since = rqx__loop_now(client->engine->loop);
     rqx__list_push_back(&pool->idle, &conn->idle_node);
     pool->idle_count++;
-    if (keep >= 0 && pool->idle_count > (size_t)keep) {
-        struct rqx__conn *oldest = RQX__OF(pool->idle.next, struct rqx__conn, idle_node);
-
-        leave_idle(pool, oldest);
-        rqx__conn_shutdown(oldest);
-    }
+    if (keep >= 0 && pool->idle_count > (size_t)keep && !rqx__timer_is_set(&pool->trim) &&
+        rqx__timer_set(client->engine->loop, &pool->trim,
+                       rqx__clock_after_ms(conn->idle_since, keep == 0 ? 0 : TRIM_DELAY_MS)) < 0)
+        trim(&pool->trim, client);
     arm_expiry(pool, client);
 }
 
@@ -412,6 +430,7 @@ void rqx__pool_init(struct rqx__pool *pool, struct rqx_client *client)
     rqx__list_init(&pool->starving);
     rqx__list_init(&pool->to_service);
     rqx__timer_init(&pool->expiry, expire, client);
+    rqx__timer_init(&pool->trim, trim, client);
     rqx__defer_init(&pool->service, service, pool);
 }
 
@@ -454,6 +473,7 @@ static void pool_drop(struct rqx__pool *pool, struct rqx_client *client, bool ab
 {
     rqx__map_each(&pool->origins, drop_origin, &abandon);
     rqx__timer_clear(client->engine->loop, &pool->expiry);
+    rqx__timer_clear(client->engine->loop, &pool->trim);
     rqx__defer_cancel(&pool->service);
     rqx__map_done(&pool->origins);
 }

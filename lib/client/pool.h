@@ -28,6 +28,7 @@ struct rqx__pool {
     struct rqx__list starving; /* origin.starving_node: want a connection and the limit is reached */
     size_t connections;        /* open ones and dials */
     size_t idle_count;
+    struct rqx__timer trim;      /* closes idle connections beyond the limit */
     struct rqx__timer expiry;    /* of the longest idle connection */
     struct rqx__defer service;   /* hands out capacity that became free */
     struct rqx__list to_service; /* origin.service_node */
