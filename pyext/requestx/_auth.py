@@ -1,6 +1,6 @@
 """Authentication: schemes that set a field, and flows that answer the server's challenges."""
 
-from base64 import b64encode
+from binascii import b2a_base64
 
 from ._exceptions import ProtocolError
 from ._utils import public, to_bytes
@@ -83,7 +83,10 @@ class FunctionAuth(Auth):
 
 
 class _FixedAuth(Auth):
-    """A scheme whose field is the same for every request."""
+    """A scheme whose field is the same for every request.
+
+    A class that says `_precompiled` for itself, and not for its subclasses, has its `_header` sent by `_core`.
+    """
 
     def _fix(self, value):
         self._auth_header = value
@@ -100,12 +103,15 @@ def _has_plain_flows(cls):
 
 
 def _basic(username, password):
-    return "Basic " + b64encode(b":".join((to_bytes(username), to_bytes(password)))).decode("ascii")
+    pair = b":".join((to_bytes(username), to_bytes(password)))
+    return "Basic " + b2a_base64(pair, newline=False).decode("ascii")
 
 
 @public
 class BasicAuth(_FixedAuth):
     """Sends a user's name and password with each request (RFC 7617)."""
+
+    _precompiled = True
 
     def __init__(self, username, password):
         self._fix(_basic(username, password))
@@ -113,6 +119,8 @@ class BasicAuth(_FixedAuth):
 
 class BearerAuth(_FixedAuth):
     """Sends a token with each request (RFC 6750)."""
+
+    _precompiled = True
 
     def __init__(self, token):
         if not isinstance(token, (str, bytes)):

@@ -167,6 +167,7 @@ class BaseClient:
             cookies=self._cookies,
             event_hooks=self._event_hooks,
             base_url=self._base_url,
+            default_encoding=self._default_encoding,
             enabled=not self._mounts
             and not self._params
             and (auth is None or auth._header is not None)

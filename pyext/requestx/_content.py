@@ -1,6 +1,6 @@
 """What a body is made of: streams over bytes, iterators and files, and the fields that describe them."""
 
-from collections.abc import AsyncIterable, Iterable, Mapping
+from _collections_abc import AsyncIterable, Iterable, Mapping
 
 from ._exceptions import StreamClosed, StreamConsumed
 from ._transports.base import AsyncByteStream, SyncByteStream

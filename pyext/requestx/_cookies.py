@@ -1,6 +1,6 @@
 """Cookies, kept in a jar of `http.cookiejar`. The jar is made when it is first needed: importing it is slow."""
 
-from collections.abc import MutableMapping
+from _collections_abc import MutableMapping
 
 from ._exceptions import CookieConflict
 from ._utils import public

@@ -240,7 +240,8 @@ def _run(url, method, content, data, files, json, params, headers, cookies, auth
                 download,
                 method,
                 url,
-                params=list(params),
+                # An empty list would take away the query that the URL has.
+                params=list(params) or None,
                 content=content,
                 data=dict(data),
                 files=files,

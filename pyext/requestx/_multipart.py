@@ -1,7 +1,7 @@
 """multipart/form-data (RFC 7578) as a stream: files are read as they are sent."""
 
 import os
-from collections.abc import Mapping
+from _collections_abc import Mapping
 
 from ._content import CHUNK_SIZE, peek_filelike_length
 from ._transports.base import AsyncByteStream, SyncByteStream

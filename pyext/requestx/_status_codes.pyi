@@ -79,7 +79,6 @@ class codes(IntEnum):
     NOT_EXTENDED = 510
     NETWORK_AUTHENTICATION_REQUIRED = 511
 
-    continue: int
     switching_protocols: int
     processing: int
     early_hints: int

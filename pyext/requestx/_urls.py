@@ -1,6 +1,6 @@
 """Query parameters. URLs are a type of the extension module, and given here too."""
 
-from collections.abc import Mapping
+from _collections_abc import Mapping
 
 from ._core import URL
 from ._utils import primitive_value_to_str, public

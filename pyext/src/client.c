@@ -84,9 +84,9 @@ static void client_dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
+/* The default of those that show an ellipsis is USE_CLIENT_DEFAULT, which a signature in text cannot name. */
 #define OPTIONS                                                                                                        \
-    "params=None, headers=None, cookies=None, auth=requestx.USE_CLIENT_DEFAULT, "                                      \
-    "follow_redirects=requestx.USE_CLIENT_DEFAULT, timeout=requestx.USE_CLIENT_DEFAULT, extensions=None"
+    "params=None, headers=None, cookies=None, auth=..., follow_redirects=..., timeout=..., extensions=None"
 #define BODY   "content=None, data=None, files=None, json=None, "
 #define FAST   METH_FASTCALL | METH_KEYWORDS
 #define METHOD(kind, function, parameters, doc)                                                                        \

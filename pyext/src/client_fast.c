@@ -213,7 +213,7 @@ static int hooks_allow(CoreClient *self)
                              list_empty(hooks, self->state->names.response));
 }
 
-/* Whether the cookie jar is empty.  1, 0, or -1 with an exception. */
+/* Whether the cookie jar is empty, or not even made.  1, 0, or -1 with an exception. */
 static int cookies_allow(CoreClient *self)
 {
     PyObject *jar, *cookies;
@@ -221,7 +221,7 @@ static int cookies_allow(CoreClient *self)
 
     if (self->cookies == NULL)
         return 1;
-    jar = PyObject_GetAttr(self->cookies, self->state->names.jar);
+    jar = PyObject_GetAttr(self->cookies, self->state->names._jar);
     if (jar == NULL)
         return -1;
     if (jar == Py_None) {

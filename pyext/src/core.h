@@ -58,7 +58,6 @@
     X(is_closed)                                                                                                       \
     X(isEnabledFor)                                                                                                    \
     X(items)                                                                                                           \
-    X(jar)                                                                                                             \
     X(json)                                                                                                            \
     X(keys)                                                                                                            \
     X(logging)                                                                                                         \
@@ -105,6 +104,7 @@
     X(_fast_log)                                                                                                       \
     X(_fast_redirect)                                                                                                  \
     X(_header)                                                                                                         \
+    X(_jar)                                                                                                            \
     X(_raise_for_status)                                                                                               \
     X(_request)                                                                                                        \
     X(_precompiled)                                                                                                    \

@@ -1,5 +1,7 @@
 """The transports that send over the network: both are the engine of the extension module."""
 
+import os
+
 from .. import _core
 from .._config import DEFAULT_LIMITS, Proxy
 from .._core import URL
@@ -49,9 +51,13 @@ _tls_by_trust = {}
 
 
 def _default_tls(trust_env):
-    tls = _tls_by_trust.get(trust_env)
+    # What the environment says is part of the configuration: it may say something else the next time.
+    key = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")) if trust_env else None
+    tls = _tls_by_trust.get(key)
     if tls is None:
-        tls = _tls_by_trust.setdefault(trust_env, _core.Tls(trust_env=trust_env))
+        if len(_tls_by_trust) >= 16:
+            _tls_by_trust.clear()
+        tls = _tls_by_trust.setdefault(key, _core.Tls(trust_env=trust_env))
     return tls
 
 

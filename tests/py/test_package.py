@@ -1,0 +1,190 @@
+"""The package as others see it: names, what an import costs, and what it leaves alone."""
+
+import inspect
+import json
+import pickle
+import subprocess
+import sys
+import types
+
+import pytest
+
+import requestx
+
+HTTPX_NAMES = """
+__description__ __title__ __version__ ASGITransport AsyncBaseTransport AsyncByteStream AsyncClient AsyncHTTPTransport
+Auth BaseTransport BasicAuth ByteStream Client CloseError codes ConnectError ConnectTimeout CookieConflict Cookies
+create_ssl_context DecodingError delete DigestAuth get head Headers HTTPError HTTPStatusError HTTPTransport InvalidURL
+Limits LocalProtocolError main MockTransport NetRCAuth NetworkError options patch PoolTimeout post ProtocolError Proxy
+ProxyError put QueryParams ReadError ReadTimeout RemoteProtocolError request Request RequestError RequestNotRead
+Response ResponseNotRead stream StreamClosed StreamConsumed StreamError SyncByteStream Timeout TimeoutException
+TooManyRedirects TransportError UnsupportedProtocol URL USE_CLIENT_DEFAULT WriteError WriteTimeout WSGITransport
+""".split()
+
+
+def python(program):
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_every_name_of_httpx():
+    assert set(requestx.__all__) == {*HTTPX_NAMES, "FunctionAuth"}
+    assert requestx.__all__ == sorted(requestx.__all__, key=str.casefold)
+
+
+def test_nothing_else_is_public():
+    public = [name for name in vars(requestx) if not name.startswith("_")]
+    assert sorted(public) == sorted(name for name in requestx.__all__ if not name.startswith("_"))
+    assert sorted(name for name in dir(requestx) if not name.startswith("_")) == sorted(public)
+
+
+def test_nothing_else_is_public_before_anything_was_asked_for():
+    program = (
+        "import requestx\n"
+        "print([n for n in vars(requestx) if not n.startswith('_') and n not in requestx._EXPORTED])\n"
+        "print([n for n in dir(requestx) if not n.startswith('_') and n not in requestx._EXPORTED])\n"
+    )
+    assert python(program) == "[]\n[]\n"
+
+
+@pytest.mark.parametrize("name", [name for name in requestx.__all__ if not name.startswith("__")])
+def test_everything_says_that_it_is_ours(name):
+    thing = getattr(requestx, name)
+    assert thing.__module__ == "requestx"
+    if isinstance(thing, type) or inspect.isfunction(thing):
+        assert thing.__qualname__ == name
+        assert pickle.loads(pickle.dumps(thing)) is thing
+    if name != "USE_CLIENT_DEFAULT":
+        assert thing.__doc__
+
+
+def test_unknown_names():
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        requestx.nonsense  # noqa: B018
+    with pytest.raises(ImportError):
+        exec("from requestx import nonsense")
+
+
+def test_import_star():
+    names = {}
+    exec("from requestx import *", names)
+    assert set(requestx.__all__) <= set(names)
+
+
+COLD = "asyncio ssl json http.cookiejar typing logging email urllib.request enum re hashlib inspect click httpx trio"
+
+
+def test_import_brings_little():
+    program = "import sys; before = set(sys.modules); import requestx; print(*sorted(set(sys.modules) - before))"
+    brought = python(program).split()
+    assert [name for name in COLD.split() if name in brought] == []
+    ours = [name for name in brought if name.startswith("requestx")]
+    assert len(ours) <= 20
+    assert len(brought) - len(ours) <= 6, brought
+
+
+def test_first_plain_client_brings_little():
+    program = (
+        "import sys; before = set(sys.modules); import requestx\n"
+        "requestx.Client(headers={'a': 'b'}, auth=('u', 'p'), params={'c': 'd'}, timeout=1).close()\n"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    brought = python(program).split()
+    assert [name for name in COLD.split() if name in brought] == []
+
+
+def test_private_names_that_others_use():
+    from requestx import _config, _content, _multipart, _types, _urls, _utils
+
+    assert requestx.Timeout(5.0) == _config.DEFAULT_TIMEOUT_CONFIG
+    assert issubclass(_content.IteratorByteStream, requestx.SyncByteStream)
+    assert issubclass(_content.AsyncIteratorByteStream, requestx.AsyncByteStream)
+    assert issubclass(_multipart.MultipartStream, requestx.SyncByteStream)
+    assert _types.SyncByteStream is requestx.SyncByteStream
+    assert _urls.QueryParams is requestx.QueryParams
+    assert callable(_utils.get_environment_proxies)
+    with requestx.Client() as client:
+        assert client._transport_for_url(requestx.URL("http://example.org")) is client._transport
+        assert client._transport._pool is not None
+
+
+# signatures
+
+
+def parameters(function):
+    return {
+        name: (parameter.kind.name, parameter.default)
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name != "self"
+    }
+
+
+BODY = ("content", "data", "files", "json")
+
+
+@pytest.mark.parametrize("kind", [requestx.Client, requestx.AsyncClient])
+@pytest.mark.parametrize("name", ["get", "options", "head", "delete", "post", "put", "patch", "request", "stream"])
+def test_methods_of_clients(kind, name):
+    got = parameters(getattr(kind, name))
+    names = ["method", "url"] if name in ("request", "stream") else ["url"]
+    has_body = name not in ("get", "options", "head", "delete")
+    names += BODY if has_body else ()
+    names += ["params", "headers", "cookies", "auth", "follow_redirects", "timeout", "extensions"]
+    assert list(got) == names
+    # A compiled method cannot name the default in its signature.
+    default = requestx.USE_CLIENT_DEFAULT if name == "stream" else ...
+    for each, (passing, value) in got.items():
+        if each in ("method", "url"):
+            assert passing == "POSITIONAL_OR_KEYWORD" and value is inspect.Parameter.empty
+        else:
+            assert passing == "KEYWORD_ONLY"
+            assert value is (default if each in ("auth", "follow_redirects", "timeout") else None)
+
+
+@pytest.mark.parametrize("name", ["get", "options", "head", "delete", "post", "put", "patch", "request", "stream"])
+def test_module_functions(name):
+    got = parameters(getattr(requestx, name))
+    wanted = {"params", "headers", "cookies", "auth", "proxy", "follow_redirects", "verify", "timeout", "trust_env"}
+    wanted |= {"url", "verify_ssl", "ca_bundle", "cert_file"}
+    wanted |= {"method"} if name in ("request", "stream") else set()
+    wanted |= set(BODY) if name not in ("get", "options", "head", "delete") else set()
+    assert set(got) == wanted
+    assert got["timeout"][1] == requestx.Timeout(5.0)
+    assert got["verify"][1] is got["trust_env"][1] is True
+    assert got["follow_redirects"][1] is False
+
+
+def test_constructors():
+    got = parameters(requestx.Client.__init__)
+    assert got == parameters(requestx.AsyncClient.__init__)
+    assert {name: value for name, (_, value) in got.items() if value is not None} == {
+        "verify": True, "trust_env": True, "http1": True, "http2": True, "timeout": requestx.Timeout(5.0),
+        "follow_redirects": False, "max_redirects": 20, "base_url": "", "default_encoding": "utf-8",
+        "limits": requestx.Limits(max_connections=100, max_keepalive_connections=20),
+    }  # fmt: skip
+    assert {passing for passing, _ in got.values()} == {"KEYWORD_ONLY"}
+
+
+# codes
+
+
+def test_codes():
+    assert requestx.codes.NOT_FOUND == requestx.codes.not_found == 404
+    assert requestx.codes(404) is requestx.codes["NOT_FOUND"] is requestx.codes.NOT_FOUND
+    assert str(requestx.codes.NOT_FOUND) == "404"
+    assert type(requestx.codes.not_found) is int
+    assert requestx.codes.get_reason_phrase(404) == "Not Found"
+    assert requestx.codes.get_reason_phrase(599) == ""
+    assert len(requestx.codes) == 62
+    kinds = ("informational", "success", "redirect", "client_error", "server_error")
+    for code in requestx.codes:
+        is_kind = [getattr(requestx.codes, f"is_{kind}")(code) for kind in kinds]
+        assert is_kind.index(True) == code // 100 - 1 and is_kind.count(True) == 1
+        assert requestx.codes.is_error(code) is (code >= 400)
+        assert json.dumps(code) == str(int(code))
+
+
+def test_the_module_is_a_plain_module():
+    assert type(requestx) is types.ModuleType
+    assert requestx.__title__ == "requestx"
+    assert requestx.__description__
