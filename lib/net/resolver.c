@@ -28,6 +28,7 @@ static const int families[FAMILIES] = {AF_INET6, AF_INET};
 struct answer {
     uint64_t good_until; /* ns */
     bool asked;          /* |request| is under way */
+    bool held;           /* there is nothing under this candidate, but perhaps for the other family: the search waits */
     int code;            /* 0, or RQX_ERR_* */
     const char *text;    /* with |code|, static */
     unsigned count;
@@ -41,6 +42,8 @@ struct rqx__query {
     struct rqx__list by_age;
     struct rqx__list lookups; /* that wait for something of it */
     unsigned pins;            /* loops over it that are on the stack */
+    unsigned candidate;       /* which of the names that it may stand for is asked for, for both families */
+    bool found;               /* that one has addresses */
     struct answer answers[FAMILIES];
     const char *name; /* in lower case, NUL terminated; stands behind the struct */
 };
@@ -228,10 +231,15 @@ static bool find_known(struct rqx__resolver *resolver, const char *name, size_t 
 
 /* ---- the cache ---- */
 
+static bool is_waiting(const struct rqx__query *query, int family)
+{
+    return query->answers[family].asked || query->answers[family].held;
+}
+
 static bool is_idle(const struct rqx__query *query)
 {
-    return query->pins == 0 && rqx__list_empty(&query->lookups) && !query->answers[FAMILY_6].asked &&
-           !query->answers[FAMILY_4].asked;
+    return query->pins == 0 && rqx__list_empty(&query->lookups) && !is_waiting(query, FAMILY_6) &&
+           !is_waiting(query, FAMILY_4);
 }
 
 static void free_query(struct rqx__query *query)
@@ -343,30 +351,126 @@ static void tell_all(struct rqx__query *query, int family)
 /* ---- asking ---- */
 
 /* How long an answer is good for: a failure to ask is not remembered. */
-static int64_t lifetime_of(const struct rqx__resolver *resolver, const struct rqx__ares_request *request)
+static int64_t lifetime_of(const struct rqx__resolver *resolver, const struct answer *answer)
 {
-    if (request->code == RQX_ERR_NAME_NOT_FOUND)
+    if (answer->code == RQX_ERR_NAME_NOT_FOUND)
         return resolver->negative_ms;
-    if (request->code != 0)
+    if (answer->code != 0)
         return 0;
-    return request->ttl_ms < (uint64_t)resolver->ttl_max_ms ? (int64_t)request->ttl_ms : resolver->ttl_max_ms;
+    return answer->request.ttl_ms < (uint64_t)resolver->ttl_max_ms ? (int64_t)answer->request.ttl_ms
+                                                                   : resolver->ttl_max_ms;
+}
+
+/* What is known of a family now is its answer. */
+static void settle(struct rqx__query *query, int family)
+{
+    struct answer *answer = &query->answers[family];
+
+    answer->held = false;
+    answer->good_until =
+        rqx__clock_after_ms(rqx__loop_now(query->resolver->loop), lifetime_of(query->resolver, answer));
+    tell_all(query, family);
+}
+
+static void settle_refused(struct rqx__query *query, int family, int code, const char *text)
+{
+    struct answer *answer = &query->answers[family];
+
+    rqx__free(answer->addresses);
+    answer->addresses = NULL;
+    answer->count = 0;
+    answer->code = code;
+    answer->text = text;
+    settle(query, family);
+}
+
+/*
+ * Asks for the families of |mask| under the next candidate from |query->candidate| on.  False: there is none.  All are
+ * marked before the first is asked, since its answer may come at once.
+ */
+static bool ask(struct rqx__query *query, unsigned mask)
+{
+    struct rqx__resolver *resolver = query->resolver;
+    char candidate[RQX__NAME_MAX + 1];
+    int family;
+
+    /* the channel may be gone again: a callback on the way here may have wanted a new one in vain */
+    if (resolver->ares != NULL && !rqx__ares_candidate(resolver->ares, query->name, &query->candidate, candidate))
+        return false;
+    for (family = 0; family < FAMILIES; family++) {
+        if (mask & (1u << family)) {
+            query->answers[family].held = false;
+            query->answers[family].asked = true;
+        }
+    }
+    for (family = 0; family < FAMILIES; family++) {
+        if ((mask & (1u << family)) == 0)
+            continue;
+        if (resolver->ares != NULL) {
+            rqx__ares_ask(resolver->ares, candidate, &query->answers[family].request);
+        } else {
+            query->answers[family].asked = false;
+            settle_refused(query, family, RQX_ERR_NOMEM, "out of memory");
+        }
+    }
+    return true;
+}
+
+/* Goes on to the next candidate for those of |mask|; at the end of the search there is no such name for them. */
+static void search_on(struct rqx__query *query, unsigned mask)
+{
+    int family;
+
+    query->candidate++;
+    if (ask(query, mask))
+        return;
+    for (family = 0; family < FAMILIES; family++) {
+        if (mask & (1u << family))
+            settle(query, family);
+    }
+}
+
+/*
+ * Both families are searched for in step, so that one name is connected to and not two: a family that has nothing waits
+ * for the other before the search goes on.  One that has addresses is told at once.
+ */
+static void take_answer(struct rqx__query *query, int family)
+{
+    struct answer *answer = &query->answers[family];
+    struct answer *other = &query->answers[family ^ 1];
+
+    if (answer->code == RQX_ERR_NAME_NOT_FOUND && !query->found) {
+        answer->held = true;
+        if (!other->asked)
+            search_on(query, 1u << family | (other->held ? 1u << (family ^ 1) : 0));
+        return;
+    }
+    query->found = query->found || answer->code == 0;
+    settle(query, family);
+    if (!other->held)
+        return;
+    if (query->found)
+        settle(query, family ^ 1);
+    else
+        search_on(query, 1u << (family ^ 1));
 }
 
 static void request_finished(struct rqx__ares_request *request, void *user)
 {
-    struct rqx__resolver *resolver = user;
     int family = request->family == AF_INET ? FAMILY_4 : FAMILY_6;
     struct answer *answer = RQX__OF(request, struct answer, request);
     struct rqx__query *query = RQX__OF(answer - family, struct rqx__query, answers);
 
+    (void)user;
     rqx__free(answer->addresses);
     answer->addresses = request->addresses;
     answer->count = request->count;
     answer->code = request->code;
     answer->text = request->text;
     answer->asked = false;
-    answer->good_until = rqx__clock_after_ms(rqx__clock_now(), lifetime_of(resolver, request));
-    tell_all(query, family);
+    query->pins++;
+    take_answer(query, family);
+    query->pins--;
 }
 
 static int start_ares(struct rqx__resolver *resolver)
@@ -383,45 +487,43 @@ static int start_ares(struct rqx__resolver *resolver)
     return rqx__ares_new(resolver->loop, &config, &resolver->ares);
 }
 
-/* Makes sure that there is a channel, with the settings that /etc/resolv.conf has now. */
+/* Makes sure that there is a channel, with what /etc/resolv.conf says now: its search list counts with other servers
+ * too. */
 static int get_ares(struct rqx__resolver *resolver)
 {
     const char *path = resolver->resolv_file != NULL ? resolver->resolv_file : "/etc/resolv.conf";
+    bool changed = rqx__stamp_changed(&resolver->resolv_stamp, path, rqx__loop_now(resolver->loop));
 
-    if (resolver->server_count == 0 &&
-        rqx__stamp_changed(&resolver->resolv_stamp, path, rqx__loop_now(resolver->loop)) && resolver->ares != NULL) {
+    if (changed && resolver->ares != NULL) {
         rqx__ares_retire(resolver->ares, &resolver->retired);
         resolver->ares = NULL;
     }
     return resolver->ares != NULL ? 0 : start_ares(resolver);
 }
 
-/* The channel may be gone again: a callback on the way here may have wanted a new one in vain. */
-static void ask(struct rqx__query *query, int family)
+static bool needs_asking(const struct rqx__query *query, int family)
 {
-    struct answer *answer = &query->answers[family];
-
-    if (answer->asked)
-        return;
-    if (query->resolver->ares == NULL) {
-        answer->code = RQX_ERR_NOMEM;
-        answer->text = "out of memory";
-        tell_all(query, family);
-        return;
-    }
-    answer->asked = true;
-    rqx__ares_ask(query->resolver->ares, query->name, &answer->request);
+    return !is_waiting(query, family) && !is_fresh(query, family);
 }
 
-static bool needs_asking(const struct rqx__query *query)
+/* The families to be asked for.  Where nothing is under way and nothing was found, the search begins anew. */
+static unsigned begin_search(struct rqx__query *query)
 {
+    unsigned mask = 0;
+    bool busy = false;
+    bool found = false;
     int family;
 
     for (family = 0; family < FAMILIES; family++) {
-        if (!query->answers[family].asked && !is_fresh(query, family))
-            return true;
+        mask |= needs_asking(query, family) ? 1u << family : 0;
+        busy = busy || is_waiting(query, family);
+        found = found || (is_fresh(query, family) && query->answers[family].code == 0);
     }
-    return false;
+    if (!busy && !found) {
+        query->candidate = 0;
+        query->found = false;
+    }
+    return mask;
 }
 
 /* Gives what is fresh, and asks for the rest.  |lookup| may be gone after each step; |query| is pinned. */
@@ -429,6 +531,7 @@ static void serve(struct rqx__query *query, struct rqx__lookup *lookup)
 {
     bool fresh[FAMILIES] = {is_fresh(query, FAMILY_6), is_fresh(query, FAMILY_4)};
     bool waits = true;
+    unsigned mask;
     int family;
 
     query->pins++;
@@ -438,9 +541,12 @@ static void serve(struct rqx__query *query, struct rqx__lookup *lookup)
         if (fresh[family])
             waits = tell_answer(query, lookup, family);
     }
-    for (family = 0; family < FAMILIES && waits; family++) {
-        if (!fresh[family])
-            ask(query, family); /* whoever waits is in the list, and is told from there */
+    if (waits) { /* in the list, and is told from there */
+        mask = begin_search(query);
+        if (mask != 0 && !ask(query, mask)) { /* the search list has become shorter: the first is always there */
+            query->candidate = 0;
+            ask(query, mask);
+        }
     }
     query->pins--;
 }
@@ -452,7 +558,7 @@ static int look_up(struct rqx__resolver *resolver, const char *name, size_t len,
 
     if (query == NULL)
         return RQX_ERR_NOMEM;
-    rc = needs_asking(query) ? get_ares(resolver) : 0;
+    rc = needs_asking(query, FAMILY_6) || needs_asking(query, FAMILY_4) ? get_ares(resolver) : 0;
     if (rc < 0)
         return rc;
     serve(query, lookup);

@@ -1,12 +1,15 @@
 /*
  * resolver_ares.c - questions to DNS by c-ares, whose sockets and timeouts live in the loop.
  *
- * The only file that includes c-ares.  c-ares calls back from inside its own functions, at times while it is still
- * being asked, so answers are only noted there; they are told once it has returned.
+ * The only file that includes c-ares.  It is asked for one name and one type at a time: its own search would find the
+ * two families of one name in different places.  c-ares calls back from inside its own functions, at times while it is
+ * still being asked, so answers are only noted there; they are told once it has returned.
  */
 #include "net/resolver_internal.h"
 
+#define CARES_NO_DEPRECATED /* ares_query and its parsers are what the oldest supported version has */
 #include <ares.h>
+#include <arpa/nameser.h>
 #include <limits.h>
 #include <string.h>
 
@@ -15,10 +18,15 @@
 
 /* One server is tried so often, each time for longer. */
 #define TRIES 3
+/* Largest answer taken by UDP: what passes everywhere unfragmented. */
+#define UDP_MAX 1232
 
 struct rqx__ares {
     struct rqx__loop *loop;
     ares_channel channel;
+    char **domains; /* the search list; c-ares's copy */
+    int domain_count;
+    int ndots;
     void (*finished_cb)(struct rqx__ares_request *request, void *user);
     void *user;
     struct rqx__timer timer;
@@ -214,90 +222,130 @@ static size_t size_of(int family)
     return family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
 }
 
-static void note_address(struct rqx__ares_request *request, const struct ares_addrinfo_node *node)
+/* The answer lives as long as the shortest lived of its records. */
+static void add_address(struct rqx__ares_request *request, const void *address, int ttl)
 {
     size_t size = size_of(request->family);
-    uint8_t *place = request->addresses + request->count * size;
+    uint64_t ttl_ms = ttl > 0 ? (uint64_t)ttl * 1000 : 0;
 
-    if (request->family == AF_INET) {
-        struct sockaddr_in in;
-
-        memcpy(&in, node->ai_addr, sizeof in);
-        memcpy(place, &in.sin_addr, size);
-    } else {
-        struct sockaddr_in6 in6;
-
-        memcpy(&in6, node->ai_addr, sizeof in6);
-        memcpy(place, &in6.sin6_addr, size);
-    }
-    request->count++;
+    memcpy(request->addresses + request->count++ * size, address, size);
+    if (ttl_ms < request->ttl_ms)
+        request->ttl_ms = ttl_ms;
 }
 
-/* The answer lives as long as the shortest lived of its records, aliases included. */
-static uint64_t shortest_ttl(const struct ares_addrinfo *answer)
+static int parse_four(const unsigned char *reply, int len, struct rqx__ares_request *request)
 {
-    const struct ares_addrinfo_node *node;
-    const struct ares_addrinfo_cname *alias;
-    int ttl = INT_MAX;
+    struct ares_addrttl records[RQX__RESOLVE_MAX];
+    int count = RQX__RESOLVE_MAX;
+    int status = ares_parse_a_reply(reply, len, NULL, records, &count);
+    int i;
 
-    for (node = answer->nodes; node != NULL; node = node->ai_next)
-        ttl = node->ai_ttl < ttl ? node->ai_ttl : ttl;
-    for (alias = answer->cnames; alias != NULL; alias = alias->next)
-        ttl = alias->ttl < ttl ? alias->ttl : ttl;
-    return ttl > 0 ? (uint64_t)ttl * 1000 : 0;
+    for (i = 0; status == ARES_SUCCESS && i < count; i++)
+        add_address(request, &records[i].ipaddr, records[i].ttl);
+    return status;
 }
 
-static void note_answer(struct rqx__ares_request *request, const struct ares_addrinfo *answer)
+static int parse_six(const unsigned char *reply, int len, struct rqx__ares_request *request)
 {
-    const struct ares_addrinfo_node *node;
-    unsigned there = 0;
+    struct ares_addr6ttl records[RQX__RESOLVE_MAX];
+    int count = RQX__RESOLVE_MAX;
+    int status = ares_parse_aaaa_reply(reply, len, NULL, records, &count);
+    int i;
 
-    for (node = answer->nodes; node != NULL; node = node->ai_next)
-        there += node->ai_family == request->family;
-    if (there > RQX__RESOLVE_MAX)
-        there = RQX__RESOLVE_MAX;
-    if (there == 0) {
-        note_status(request, ARES_ENODATA);
-        return;
-    }
-    request->addresses = rqx__malloc(there * size_of(request->family));
-    if (request->addresses == NULL) {
-        note_status(request, ARES_ENOMEM);
-        return;
-    }
-    for (node = answer->nodes; node != NULL && request->count < there; node = node->ai_next) {
-        if (node->ai_family == request->family)
-            note_address(request, node);
-    }
-    request->ttl_ms = shortest_ttl(answer);
+    for (i = 0; status == ARES_SUCCESS && i < count; i++)
+        add_address(request, &records[i].ip6addr, records[i].ttl);
+    return status;
 }
 
-static void answered_cb(void *user, int status, int timeouts, struct ares_addrinfo *answer)
+/* Gives the memory back that the answer did not need; keeps it all if that fails. */
+static void trim_addresses(struct rqx__ares_request *request)
+{
+    uint8_t *trimmed = rqx__realloc(request->addresses, request->count * size_of(request->family));
+
+    if (trimmed != NULL)
+        request->addresses = trimmed;
+}
+
+static void note_answer(struct rqx__ares_request *request, const unsigned char *reply, int len)
+{
+    int status;
+
+    request->ttl_ms = UINT64_MAX;
+    request->addresses = rqx__malloc(RQX__RESOLVE_MAX * size_of(request->family));
+    if (request->addresses == NULL)
+        status = ARES_ENOMEM;
+    else
+        status = request->family == AF_INET ? parse_four(reply, len, request) : parse_six(reply, len, request);
+    if (status == ARES_SUCCESS && request->count == 0)
+        status = ARES_ENODATA;
+    if (status == ARES_SUCCESS)
+        trim_addresses(request);
+    else
+        note_status(request, status);
+}
+
+static void answered_cb(void *user, int status, int timeouts, unsigned char *reply, int len)
 {
     struct rqx__ares_request *request = user;
     struct rqx__ares *ares = request->ares;
 
     (void)timeouts;
     rqx__list_remove(&request->node);
-    if (!ares->closing) {
-        if (status == ARES_SUCCESS && answer != NULL)
-            note_answer(request, answer);
-        else
-            note_status(request, status);
-        rqx__list_push_back(&ares->finished, &request->node);
-    }
-    if (answer != NULL)
-        ares_freeaddrinfo(answer);
+    if (ares->closing)
+        return;
+    if (status == ARES_SUCCESS)
+        note_answer(request, reply, len);
+    else
+        note_status(request, status);
+    rqx__list_push_back(&ares->finished, &request->node);
 }
 
 /* ---- asking ---- */
 
+static bool join(const char *name, const char *domain, char *ret_name)
+{
+    size_t len = strlen(name);
+    size_t domain_len = strlen(domain);
+
+    while (domain_len > 0 && domain[0] == '.') {
+        domain++;
+        domain_len--;
+    }
+    if (domain_len > 0 && len + 1 + domain_len > RQX__NAME_MAX)
+        return false;
+    memcpy(ret_name, name, len + 1);
+    if (domain_len > 0) {
+        ret_name[len] = '.';
+        memcpy(ret_name + len + 1, domain, domain_len + 1);
+    }
+    return true;
+}
+
+bool rqx__ares_candidate(const struct rqx__ares *ares, const char *name, unsigned *index, char *ret_candidate)
+{
+    size_t len = strlen(name);
+    unsigned count = name[len - 1] == '.' ? 0 : (unsigned)ares->domain_count;
+    unsigned own_place = 0; /* of the name by itself */
+    int dots = 0;
+    size_t i;
+
+    for (i = 0; i < len; i++)
+        dots += name[i] == '.';
+    if (dots < ares->ndots)
+        own_place = count;
+    for (; *index <= count; ++*index) {
+        const char *domain = "";
+
+        if (*index != own_place)
+            domain = ares->domains[*index < own_place ? *index : *index - 1];
+        if (join(name, domain, ret_candidate))
+            return true;
+    }
+    return false;
+}
+
 void rqx__ares_ask(struct rqx__ares *ares, const char *name, struct rqx__ares_request *request)
 {
-    /* in the order of the answer: addresses are raced, and servers rotate them on purpose */
-    struct ares_addrinfo_hints hints = {
-        .ai_flags = ARES_AI_NOSORT, .ai_family = request->family, .ai_socktype = SOCK_STREAM};
-
     request->ares = ares;
     request->code = 0;
     request->text = NULL;
@@ -306,7 +354,7 @@ void rqx__ares_ask(struct rqx__ares *ares, const char *name, struct rqx__ares_re
     request->addresses = NULL;
     begin(ares);
     rqx__list_push_back(&ares->asked, &request->node);
-    ares_getaddrinfo(ares->channel, name, NULL, &hints, answered_cb, request);
+    ares_query(ares->channel, name, C_IN, request->family == AF_INET ? T_A : T_AAAA, answered_cb, request);
     settle(ares);
 }
 
@@ -343,17 +391,47 @@ static int set_servers(ares_channel channel, const struct rqx__ares_config *conf
     return status;
 }
 
-static int open_channel(struct rqx__ares *ares, const struct rqx__ares_config *config)
+static int read_search_list(struct rqx__ares *ares)
 {
-    char lookups[] = "b"; /* DNS alone: the hosts file is ours */
     struct ares_options options;
-    int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB;
+    int mask = 0;
     int status;
 
     memset(&options, 0, sizeof options);
+    status = ares_save_options(ares->channel, &options, &mask);
+    if (status == ARES_SUCCESS) {
+        ares->domains = options.domains;
+        ares->domain_count = options.ndomains > 0 ? options.ndomains : 0;
+        ares->ndots = options.ndots;
+        options.domains = NULL;
+        options.ndomains = 0;
+    }
+    ares_destroy_options(&options);
+    return status;
+}
+
+/* The way by which c-ares wants its copies back. */
+static void free_search_list(struct rqx__ares *ares)
+{
+    struct ares_options options;
+
+    memset(&options, 0, sizeof options);
+    options.domains = ares->domains;
+    options.ndomains = ares->domain_count;
+    ares_destroy_options(&options);
+}
+
+static int open_channel(struct rqx__ares *ares, const struct rqx__ares_config *config)
+{
+    struct ares_options options;
+    int mask = ARES_OPT_FLAGS | ARES_OPT_EDNSPSZ | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
+    int status;
+
+    memset(&options, 0, sizeof options);
+    options.flags = ARES_FLAG_EDNS;
+    options.ednspsz = UDP_MAX;
     options.timeout = config->timeout_ms > INT_MAX ? INT_MAX : (int)config->timeout_ms;
     options.tries = TRIES;
-    options.lookups = lookups;
     options.sock_state_cb = socket_state_cb;
     options.sock_state_cb_data = ares;
     if (config->resolv_file != NULL) {
@@ -363,6 +441,8 @@ static int open_channel(struct rqx__ares *ares, const struct rqx__ares_config *c
     status = ares_init_options(&ares->channel, &options, mask);
     if (status == ARES_SUCCESS) {
         status = set_servers(ares->channel, config);
+        if (status == ARES_SUCCESS)
+            status = read_search_list(ares);
         if (status != ARES_SUCCESS)
             ares_destroy(ares->channel);
     }
@@ -401,6 +481,7 @@ void rqx__ares_free(struct rqx__ares *ares)
     rqx__timer_clear(ares->loop, &ares->timer);
     ares->closing = true;
     ares_destroy(ares->channel);
+    free_search_list(ares);
     while (!rqx__list_empty(&ares->sockets))
         drop_watch(ares, RQX__OF(ares->sockets.next, struct ares_watch, node));
     rqx__list_remove(&ares->node);

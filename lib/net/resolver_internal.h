@@ -105,7 +105,13 @@ struct rqx__ares_config {
 int rqx__ares_new(struct rqx__loop *loop, const struct rqx__ares_config *config, struct rqx__ares **ret_ares);
 /* Drops what is under way, telling nobody. */
 void rqx__ares_free(struct rqx__ares *ares);
-/* Asks; the answer may come before this returns. */
+/*
+ * The names that |name| may stand for, by the system's search list and "ndots" (resolv.conf(5)): gives the first one
+ * from *index on, sets *index to its number and writes it to |ret_candidate|, RQX__NAME_MAX + 1 bytes.  False: there
+ * are no more.
+ */
+bool rqx__ares_candidate(const struct rqx__ares *ares, const char *name, unsigned *index, char *ret_candidate);
+/* Asks for exactly this name; the answer may come before this returns. */
 void rqx__ares_ask(struct rqx__ares *ares, const char *name, struct rqx__ares_request *request);
 /* Frees as soon as nothing is under way any more, which may be now; linked in |list| until then. */
 void rqx__ares_retire(struct rqx__ares *ares, struct rqx__list *list);
