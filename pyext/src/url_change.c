@@ -122,7 +122,8 @@ static void find_authority(rqx_slice text, rqx_slice *ret_host, rqx_slice *ret_p
     if (at < end && *at == '[') {
         for (p = end; p > at && p[-1] != ']'; p--)
             ;
-        host_end = p > at ? p : end;
+        if (p > at)
+            host_end = p;
     }
     if (host_end == NULL)
         host_end = end;
@@ -410,15 +411,15 @@ static int fill(struct change *change)
         set_simple(change, PART_PATH, &parts->path) < 0 || set_simple(change, PART_QUERY, &parts->query) < 0 ||
         set_simple(change, PART_FRAGMENT, &parts->fragment) < 0)
         return -1;
-    if (given[PART_NETLOC] != NULL && set_netloc(change) < 0)
+    if (given[PART_PORT] != NULL && given[PART_NETLOC] == NULL && set_port(change, given[PART_PORT]) < 0)
         return -1;
-    if (given[PART_PORT] != NULL && set_port(change, given[PART_PORT]) < 0)
+    if (given[PART_NETLOC] != NULL && set_netloc(change) < 0)
         return -1;
     if ((given[PART_USERNAME] != NULL || given[PART_PASSWORD] != NULL) && set_user(change) < 0)
         return -1;
-    if (given[PART_RAW_PATH] != NULL && set_raw_path(change) < 0)
+    if (given[PART_PARAMS] != NULL && set_params(change) < 0)
         return -1;
-    return given[PART_PARAMS] != NULL ? set_params(change) : 0;
+    return given[PART_RAW_PATH] != NULL ? set_raw_path(change) : 0;
 }
 
 rqx_url *core_url_change(core_state *state, rqx_url *base, PyObject *kwargs)
