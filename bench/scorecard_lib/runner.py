@@ -8,7 +8,7 @@ import tempfile
 
 from .clients import Work
 from .provide import Missing, last_line
-from .servers import bind
+from .servers import SMALL_SIZE, bind
 
 TIMEOUT = 120  # seconds for one run of one client
 MOST = 2_000_000  # requests of one run, at most
@@ -105,8 +105,11 @@ class Runner:
                 raise Failed("exit status %d: %s" % (code, last_line(errors or output)[:200]))
             outcome = client.read(work, output)
         except (ValueError, KeyError, IndexError) as error:
-            raise Failed("exit status %d and no result line (%s)" % (code, error)) from error
+            why = last_line(errors) if errors else str(error)
+            raise Failed("no result, exit status %d: %s" % (code, why[:200])) from error
         check(row, entry, outcome, requests, served)
+        if not row.program:
+            check_bytes(entry.spec.kind, outcome, self.server.big_size)
         if outcome.cpu_seconds is None:
             # All that the process did; a timed client warms up with requests like those it counts.
             over = served if client.timed else outcome.requests
@@ -170,6 +173,13 @@ def check(row, entry, outcome, requests, served):
     wanted = "h1" if entry.spec.http1 else "h2"
     if outcome.protocol and outcome.protocol != wanted:
         raise Failed("spoke %s instead of %s" % (outcome.protocol, wanted))
+
+
+def check_bytes(kind, outcome, big_size):
+    """Refuses results of which a part of the bodies is missing."""
+    one = {"get": SMALL_SIZE, "download": big_size, "upload": big_size}.get(kind)
+    if one and outcome.bytes != one * outcome.requests:
+        raise Failed("moved %d bytes instead of %d" % (outcome.bytes, one * outcome.requests))
 
 
 def medians(samples):
