@@ -48,7 +48,8 @@ typedef void (*rqx_event_cb)(rqx_response *response, unsigned what, void *user);
 /**
  * Makes a request.  |method| is a token (RFC 9110 section 9.1), sent as it is; |url| is absolute, http or https
  * (referenced).
- * Errors: RQX_ERR_INVALID_METHOD, RQX_ERR_UNSUPPORTED_SCHEME, RQX_ERR_INVALID_URL (no host), RQX_ERR_NOMEM.  Since 0.1.
+ * Errors: RQX_ERR_INVALID_METHOD, RQX_ERR_UNSUPPORTED_SCHEME, RQX_ERR_INVALID_URL (no host), RQX_ERR_CONNECT (a port
+ * that no address has), RQX_ERR_NOMEM.  Since 0.1.
  */
 RQX_API int rqx_request_new(const char *method, size_t method_len, rqx_url *url, rqx_request **ret_request);
 /** The same from the text of a URL.  Errors as rqx_request_new and rqx_url_parse.  Since 0.1. */

@@ -56,7 +56,10 @@ RQX_API rqx_slice rqx_url_scheme(const rqx_url *url);
 RQX_API rqx_slice rqx_url_userinfo(const rqx_url *url);
 /** Gives the host in ASCII (IDNA encoded), lower case, IPv6 without brackets; NULL data: no authority.  Since 0.1. */
 RQX_API rqx_slice rqx_url_host(const rqx_url *url);
-/** Gives the explicit port, or -1 where none stands or it is the scheme's default.  Since 0.1. */
+/**
+ * Gives the explicit port, or -1 where none stands or it is the scheme's default.  Up to 999,999: a URL may have a port
+ * that no address has, which a request then refuses.  Since 0.1.
+ */
 RQX_API int rqx_url_port(const rqx_url *url);
 /** Gives the port to connect to: the explicit one, or the default of http, https, ws, wss, ftp; else -1.  Since 0.1. */
 RQX_API int rqx_url_effective_port(const rqx_url *url);

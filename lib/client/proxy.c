@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "http/auth.h"
 #include "http/headers.h"
+#include "http/url.h"
 
 /* Undoes percent-encoding; the result is at most as long.  Gives the length. */
 static size_t percent_decode(rqx_slice text, char *out)
@@ -138,7 +139,7 @@ int rqx_proxy_new(const rqx_url *url, const char *user, const char *password, co
 
     if (!rqx__eq(scheme.data, scheme.len, "http", 4))
         return RQX_ERR_UNSUPPORTED_SCHEME;
-    if (host.data == NULL || host.len == 0)
+    if (host.data == NULL || host.len == 0 || rqx_url_effective_port(url) > RQX__PORT_MAX)
         return RQX_ERR_INVALID_URL;
     proxy = rqx__calloc(1, sizeof *proxy);
     if (proxy == NULL)

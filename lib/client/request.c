@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "http/url.h"
 
 /* Longest method, and longest request target of the caller's. */
 #define METHOD_MAX 64
@@ -29,7 +30,9 @@ static int check_url(const rqx_url *url)
 
     if (!rqx__eq(scheme.data, scheme.len, "http", 4) && !rqx__eq(scheme.data, scheme.len, "https", 5))
         return RQX_ERR_UNSUPPORTED_SCHEME;
-    return host.data == NULL || host.len == 0 ? RQX_ERR_INVALID_URL : 0;
+    if (host.data == NULL || host.len == 0)
+        return RQX_ERR_INVALID_URL;
+    return rqx_url_effective_port(url) > RQX__PORT_MAX ? RQX_ERR_CONNECT : 0;
 }
 
 int rqx_request_new(const char *method, size_t method_len, rqx_url *url, rqx_request **ret_request)

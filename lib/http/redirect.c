@@ -96,6 +96,10 @@ int rqx__redirect_url(const rqx_url *base, rqx_slice location, rqx_url **ret_url
         rv = inherit_fragment(base, &url, &why);
     if (rv == 0 && url->host.len == 0)
         rv = RQX_ERR_INVALID_URL;
+    if (rv == 0 && url->effective_port > RQX__PORT_MAX) {
+        why = RQX__WHY_PORT;
+        rv = RQX_ERR_INVALID_URL;
+    }
     if (rv < 0) {
         rqx_url_unref(url);
         return rv == RQX_ERR_INVALID_URL

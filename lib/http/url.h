@@ -17,6 +17,9 @@
 
 #include <requestx/url.h>
 
+/* A port above 65535 can be written, but nothing can be connected to: that is for whoever connects to say. */
+#define RQX__URL_PORT_MAX  999999
+#define RQX__PORT_MAX      65535
 /* Bytes that a reference of RQX_URL_MAX characters may have in UTF-8. */
 #define RQX__URL_BYTES_MAX ((size_t)RQX_URL_MAX * 4)
 
@@ -74,7 +77,6 @@ int rqx__url_assemble(const struct rqx__url_pieces *pieces, const char **ret_why
 #define RQX__WHY_PATH_SLASHES  "Relative URLs cannot have a path starting with '//'"
 #define RQX__WHY_PATH_COLON    "Relative URLs cannot have a path starting with ':'"
 #define RQX__WHY_PATH_SCHEME   "Relative URLs cannot have a colon in their first path segment"
-#define RQX__WHY_NO_AUTHORITY  "URLs without a host cannot have a path starting with '//'"
 
 /* --- url_encode.c --- */
 

@@ -171,9 +171,14 @@ static int put_resolved(struct joined *out, const rqx_url *base, const rqx_url *
     }
     put_after(out, ';', path.params);
     if (netloc.len == 0 && out->len - start >= 2 && memcmp(out->text + start, "//", 2) == 0) {
-        /* it would be read as an authority */
-        *ret_why = RQX__WHY_NO_AUTHORITY;
-        return RQX_ERR_INVALID_URL;
+        if (base->scheme.len == 0) {
+            *ret_why = RQX__WHY_PATH_SLASHES;
+            return RQX_ERR_INVALID_URL;
+        }
+        /* after an empty authority, for else it would be read as one */
+        memmove(out->text + start + 2, out->text + start, out->len - start);
+        memcpy(out->text + start, "//", 2);
+        out->len += 2;
     }
     if (out->len > start && out->text[start] != '/' && (netloc.len > 0 || base->scheme.len > 0)) {
         memmove(out->text + start + 1, out->text + start, out->len - start);

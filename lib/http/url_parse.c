@@ -8,8 +8,7 @@
 
 /* Most digits that a port is read of; leading zeros are allowed. */
 #define PORT_DIGITS_MAX 64
-#define PORT_MAX        65535
-/* Room for ":65535". */
+/* Room for ":999999". */
 #define PORT_TEXT 8
 
 static int refuse(const char *why, const char **ret_why)
@@ -171,7 +170,7 @@ static int read_port(struct plan *plan, const char **ret_why)
     plan->effective_port = default_port;
     if (text.len == 0)
         return 0;
-    if (text.len > PORT_DIGITS_MAX || rqx__parse_u64(text.data, text.len, PORT_MAX, &value) < 0)
+    if (text.len > PORT_DIGITS_MAX || rqx__parse_u64(text.data, text.len, RQX__URL_PORT_MAX, &value) < 0)
         return refuse(RQX__WHY_PORT, ret_why);
     plan->effective_port = (int)value;
     if (plan->effective_port == default_port)
@@ -280,6 +279,12 @@ static char *put_path(char *out, const struct plan *plan, rqx_url *url)
         out = rqx__url_encode(out, plan->in->path, RQX__URL_ENC_PATH);
     if (plan->authority || plan->in->scheme.len != 0)
         out = start + rqx__url_remove_dots(start, (size_t)(out - start));
+    if (!plan->authority && starts_with_slashes(start, (size_t)(out - start))) {
+        /* after an empty authority, for else the path would be read as one */
+        memmove(start + 2, start, (size_t)(out - start));
+        start = put(start, "//", 2);
+        out += 2;
+    }
     url->path = between(start, out);
     return out;
 }
@@ -379,11 +384,6 @@ int rqx__url_assemble(const struct rqx__url_pieces *pieces, const char **ret_why
     url->port = plan.port;
     url->effective_port = plan.effective_port;
     lay_out(&plan, url);
-    if (!plan.authority && starts_with_slashes(url->path.data, url->path.len)) {
-        /* the text would be read as having an authority */
-        rqx__free(url);
-        return refuse(RQX__WHY_NO_AUTHORITY, ret_why);
-    }
     *ret_url = url;
     return 0;
 }

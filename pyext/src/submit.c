@@ -61,6 +61,16 @@ static void raise_scheme(core_state *state, rqx_url *url, PyObject *request)
     core_raise(state, RQX_ERR_UNSUPPORTED_SCHEME, text, request);
 }
 
+static void raise_port(core_state *state, rqx_url *url, PyObject *request)
+{
+    rqx_slice authority = rqx_url_authority(url);
+    char text[320];
+
+    snprintf(text, sizeof text, "connect to %.*s: no address has that port", authority.len > 260 ? 260 : (int)authority.len,
+             authority.data);
+    core_raise(state, RQX_ERR_CONNECT, text, request);
+}
+
 static rqx_request *new_native(core_state *state, CoreRequest *request)
 {
     PyObject *object = (PyObject *)request;
@@ -94,6 +104,8 @@ static rqx_request *new_native(core_state *state, CoreRequest *request)
         core_raise(state, RQX_ERR_UNSUPPORTED_SCHEME, "Request URL is missing a host.", object);
     else if (rc == RQX_ERR_INVALID_METHOD)
         core_raise(state, rc, "Illegal method characters", object);
+    else if (rc == RQX_ERR_CONNECT)
+        raise_port(state, url, object);
     else
         core_raise(state, rc, NULL, object);
     return NULL;
