@@ -310,7 +310,7 @@ static void refuse_certificate(const struct identity *identity, const struct ide
     free_server(&server);
 }
 
-static void date_in(long seconds, const char *format, char *text, size_t size)
+__attribute__((format(strftime, 2, 0))) static void date_in(long seconds, const char *format, char *text, size_t size)
 {
     time_t when = time(NULL) + seconds;
     struct tm tm;
