@@ -310,13 +310,16 @@ static void refuse_certificate(const struct identity *identity, const struct ide
     free_server(&server);
 }
 
-__attribute__((format(strftime, 2, 0))) static void date_in(long seconds, const char *format, char *text, size_t size)
+/* |what| and, in parentheses, the date in |seconds| from now. */
+static void date_in(long seconds, const char *what, char *text, size_t size)
 {
     time_t when = time(NULL) + seconds;
+    char date[16];
     struct tm tm;
 
     gmtime_r(&when, &tm);
-    strftime(text, size, format, &tm);
+    strftime(date, sizeof date, "%Y-%m-%d", &tm);
+    snprintf(text, size, "%s (%s)", what, date);
 }
 
 START_TEST(an_expired_certificate_is_told_with_its_date)
@@ -327,13 +330,13 @@ START_TEST(an_expired_certificate_is_told_with_its_date)
     struct identity under = make_identity("x", "DNS:" HOST, &old_ca, -DAY, DAY);
     char text[128];
 
-    date_in(-10 * DAY, "certificate has expired (%Y-%m-%d)", text, sizeof text);
+    date_in(-10 * DAY, "certificate has expired", text, sizeof text);
     refuse_certificate(&expired, NULL, HOST, X509_V_ERR_CERT_HAS_EXPIRED, text);
-    date_in(10 * DAY, "certificate is not yet valid (%Y-%m-%d)", text, sizeof text);
+    date_in(10 * DAY, "certificate is not yet valid", text, sizeof text);
     refuse_certificate(&early, NULL, HOST, X509_V_ERR_CERT_NOT_YET_VALID, text);
     free(ca_text);
     ca_text = pem_of(old_ca.cert);
-    date_in(-10 * DAY, "certificate of Old Root has expired (%Y-%m-%d)", text, sizeof text);
+    date_in(-10 * DAY, "certificate of Old Root has expired", text, sizeof text);
     refuse_certificate(&under, NULL, HOST, X509_V_ERR_CERT_HAS_EXPIRED, text);
     free_identity(&expired);
     free_identity(&early);
