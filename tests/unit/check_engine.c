@@ -706,7 +706,7 @@ START_TEST(options_that_make_no_sense_are_refused)
     ck_assert_int_eq(rqx_request_new_text("GET", "ftp://x/", &request), RQX_ERR_UNSUPPORTED_SCHEME);
     ck_assert_int_eq(rqx_request_new_text("GET", "/x", &request), RQX_ERR_UNSUPPORTED_SCHEME);
     ck_assert_int_eq(rqx_request_new_text("GET", "http://", &request), RQX_ERR_INVALID_URL);
-    ck_assert_int_eq(rqx_request_new_text("GET", "http://x:99999/", &request), RQX_ERR_INVALID_URL);
+    ck_assert_int_eq(rqx_request_new_text("GET", "http://x:99999/", &request), RQX_ERR_CONNECT);
     rqx_engine_unref(engine);
 }
 END_TEST
