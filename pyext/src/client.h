@@ -76,6 +76,7 @@ typedef struct CoreClient {
     char is_async;
     char enabled; /* the settings allow the fast path */
     char opened;  /* the client's _state says that it was used */
+    char transport_is_own; /* nobody has replaced the transport class's method */
     /* what was looked at when |enabled| was decided; anything else asks for _reconfigure() */
     unsigned int type_tag;
     unsigned int transport_tag;

@@ -61,13 +61,14 @@ static unsigned int type_tag(PyTypeObject *type)
     return type->tp_flags & Py_TPFLAGS_VALID_VERSION_TAG ? type->tp_version_tag : 0;
 }
 
-static unsigned int fresh_tag(core_state *state, PyTypeObject *type)
+/* The tag of |type|, which looking |name| up gives it if it had none; and whether what was found is |wanted|. */
+static unsigned int fresh_tag(PyTypeObject *type, PyObject *name, PyObject *wanted, char *ret_same)
 {
-    /* a look-up through the type's cache gives it a tag */
-    PyObject *found = PyObject_GetAttr((PyObject *)type, state->names.close);
+    PyObject *found = PyObject_GetAttr((PyObject *)type, name);
 
     if (found == NULL)
         PyErr_Clear();
+    *ret_same = found != NULL && found == wanted;
     Py_XDECREF(found);
     return type_tag(type);
 }
@@ -80,9 +81,17 @@ static PyTypeObject *transport_class(CoreClient *self)
 static void note_tags(CoreClient *self)
 {
     PyTypeObject *transport = transport_class(self);
+    core_state *state = self->state;
+    char unused;
 
-    self->type_tag = fresh_tag(self->state, Py_TYPE(self));
-    self->transport_tag = transport == NULL ? 0 : fresh_tag(self->state, transport);
+    self->type_tag = fresh_tag(Py_TYPE(self), state->names._fast_log, NULL, &unused);
+    self->transport_tag = 0;
+    if (transport != NULL && self->is_async)
+        self->transport_tag = fresh_tag(transport, state->names.handle_async_request, state->async_handler,
+                                        &self->transport_is_own);
+    else if (transport != NULL)
+        self->transport_tag =
+            fresh_tag(transport, state->names.handle_request, state->sync_handler, &self->transport_is_own);
     self->dict_size = self->dict == NULL ? 0 : PyDict_GET_SIZE(self->dict);
 }
 
@@ -277,7 +286,7 @@ static int settings_allow(CoreClient *self)
 
     if (!tags_hold(self) && reconfigure(self) < 0)
         return -1;
-    if (!self->enabled || self->transport->closed)
+    if (!self->enabled || !self->transport_is_own || self->transport->closed)
         return 0;
     if (!hooks_allow(self))
         return PyErr_Occurred() ? -1 : 0;
@@ -492,13 +501,40 @@ static int merge_fields(CoreClient *self, const struct pair *pairs, int count, r
     return rc;
 }
 
-static int set_fields(CoreClient *self, PyObject *headers, rqx_request *native)
+static int expects_body(rqx_slice method)
 {
-    struct pair pairs[PAIRS_MAX];
-    int count = pairs_of(self, headers, pairs);
+    return (method.len == 4 && memcmp(method.data, "POST", 4) == 0) ||
+           (method.len == 3 && memcmp(method.data, "PUT", 3) == 0) ||
+           (method.len == 5 && memcmp(method.data, "PATCH", 5) == 0);
+}
 
-    return count >= 0 && refresh_fields(self) &&
-           merge_fields(self, pairs, count, rqx_request_headers(native)) == 0;
+static int tells_length(CoreClient *self, const struct pair *pairs, int count)
+{
+    static const rqx_slice names[] = {{"content-length", 14}, {"transfer-encoding", 17}};
+
+    for (int i = 0; i < 2; i++) {
+        for (int j = 0; j < count; j++) {
+            if (same_name(pairs[j].name, names[i]))
+                return 1;
+        }
+        if (rqx_headers_get(self->fields, names[i].data, names[i].len).data != NULL)
+            return 1;
+    }
+    return 0;
+}
+
+static int set_fields(CoreClient *self, PyObject *const *args, rqx_request *native)
+{
+    rqx_headers *fields = rqx_request_headers(native);
+    struct pair pairs[PAIRS_MAX];
+    int count = pairs_of(self, args[ARG_HEADERS], pairs);
+
+    if (count < 0 || !refresh_fields(self))
+        return 0;
+    if (is_none(args[ARG_CONTENT]) && is_none(args[ARG_JSON]) && expects_body(rqx_request_method(native)) &&
+        !tells_length(self, pairs, count) && rqx_headers_add(fields, "Content-Length", 14, "0", 1) < 0)
+        return 0;
+    return merge_fields(self, pairs, count, fields) == 0;
 }
 
 /* --- credentials --- */
@@ -563,13 +599,6 @@ static int set_length(rqx_headers *fields, size_t len)
     return rqx_headers_add(fields, "Content-Length", 14, text, (size_t)snprintf(text, sizeof text, "%zu", len)) == 0;
 }
 
-static int expects_body(rqx_slice method)
-{
-    return (method.len == 4 && memcmp(method.data, "POST", 4) == 0) ||
-           (method.len == 3 && memcmp(method.data, "PUT", 3) == 0) ||
-           (method.len == 5 && memcmp(method.data, "PATCH", 5) == 0);
-}
-
 /* The body as bytes, a new reference, or NULL: none, or with an exception. */
 static PyObject *body_of(CoreClient *self, PyObject *const *args)
 {
@@ -590,11 +619,8 @@ static int set_body(CoreClient *self, PyObject *const *args, rqx_request *native
     if (!is_none(content) && !PyBytes_CheckExact(content) && !PyUnicode_CheckExact(content))
         return 0;
     body = body_of(self, args);
-    if (body == NULL) {
-        if (PyErr_Occurred())
-            return -1;
-        return expects_body(rqx_request_method(native)) ? set_length(fields, 0) : 1;
-    }
+    if (body == NULL)
+        return PyErr_Occurred() ? -1 : 1;
     if (PyBytes_GET_SIZE(body) > 0 || is_json || expects_body(rqx_request_method(native)))
         rc = set_length(fields, (size_t)PyBytes_GET_SIZE(body));
     if (rc == 1 && is_json && rqx_headers_get(fields, "content-type", 12).data == NULL)
@@ -663,7 +689,7 @@ int core_fast_build(CoreClient *self, PyObject *const *args, rqx_request **ret_n
     rc = settings_allow(self);
     if (rc <= 0 || !new_native(self, args, &native))
         return PyErr_Occurred() ? -1 : 0;
-    rc = set_fields(self, args[ARG_HEADERS], native);
+    rc = set_fields(self, args, native);
     if (rc == 1)
         rc = set_timeouts(self, args[ARG_TIMEOUT], native);
     if (rc == 1)

@@ -50,6 +50,8 @@
     X(follow_redirects)                                                                                                \
     X(fragment)                                                                                                        \
     X(get)                                                                                                             \
+    X(handle_async_request)                                                                                            \
+    X(handle_request)                                                                                                  \
     X(headers)                                                                                                         \
     X(history)                                                                                                         \
     X(host)                                                                                                            \
@@ -189,6 +191,8 @@ typedef struct core_state {
     PyObject *get_loop;     /* asyncio's _get_running_loop, at the first use */
     PyObject *timedelta;    /* datetime.timedelta, at the first use */
     PyObject *info_level;   /* logging.INFO as int */
+    PyObject *sync_handler; /* HTTPTransport.handle_request as it was registered, */
+    PyObject *async_handler; /* and AsyncHTTPTransport.handle_async_request */
     PyObject *methods[9];   /* "GET", "HEAD", ... as str, once they were needed */
     PyObject *verbs[8];     /* the same by enum of client.h */
     struct core_graveyard *graveyard; /* Python objects that library threads are done with */

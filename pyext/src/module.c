@@ -32,6 +32,20 @@ PyObject *core_registered(core_state *state, enum core_registered which)
     return object;
 }
 
+/* Keeps what the transport classes' methods were before anybody could replace them. */
+static int note_handlers(core_state *state)
+{
+    PyObject *sync = state->registered[CORE_HTTPTransport], *async = state->registered[CORE_AsyncHTTPTransport];
+
+    if (sync != NULL && state->sync_handler == NULL &&
+        (state->sync_handler = PyObject_GetAttr(sync, state->names.handle_request)) == NULL)
+        return -1;
+    if (async != NULL && state->async_handler == NULL &&
+        (state->async_handler = PyObject_GetAttr(async, state->names.handle_async_request)) == NULL)
+        return -1;
+    return 0;
+}
+
 static PyObject *module_register(PyObject *module, PyObject *args, PyObject *kwargs)
 {
     core_state *state = PyModule_GetState(module);
@@ -56,6 +70,8 @@ static PyObject *module_register(PyObject *module, PyObject *args, PyObject *kwa
         Py_INCREF(value);
         Py_XSETREF(state->registered[i], value);
     }
+    if (note_handlers(state) < 0)
+        return NULL;
     Py_RETURN_NONE;
 }
 
@@ -125,7 +141,8 @@ static int state_each(core_state *state, int (*each)(PyObject **slot, void *arg)
         (PyObject **)&state->sync_client_type, (PyObject **)&state->async_client_type,
         (PyObject **)&state->timings_type,     &state->mapping,                      &state->json_encode,
         &state->json_loads,                    &state->logger,                       &state->get_loop,
-        &state->timedelta,                     &state->info_level,
+        &state->timedelta,                     &state->info_level,                   &state->sync_handler,
+        &state->async_handler,
     };
     size_t i;
     int rc;
