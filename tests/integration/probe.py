@@ -261,13 +261,14 @@ class Probe:
         self.send("submit", id=run.name, url=url, **options)
         return run
 
-    def submit_all(self, requests):
-        """Starts [(url, options)] in one go."""
+    def submit_all(self, requests, *commands):
+        """Starts [(url, options)], and gives the commands after them, in one go."""
         runs = [self._new_run() for _ in requests]
-        self.send_lines(
+        lines = [
             " ".join(["submit", *_words({"id": run.name, "url": url, **options})])
             for run, (url, options) in zip(runs, requests)
-        )
+        ]
+        self.send_lines([*lines, *commands])
         return runs
 
     def get(self, url, timeout=WAIT, **options):
