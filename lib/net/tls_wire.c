@@ -375,7 +375,7 @@ static int read_ended(struct rqx__tls_wire *tls, size_t got, size_t *ret_len, st
     int rc = judge(tls, RQX_ERR_READ, &tls->late_err);
 
     if (rc == RQX_AGAIN) {
-        tls->blocked = true;
+        tls->blocked = SSL_want_read(tls->ssl); /* else it has something to say first, and may then have more */
     } else {
         tls->late = true;
         tls->late_rc = rc;
@@ -598,6 +598,8 @@ static int set_server_name(struct rqx__tls_wire *tls, rqx_slice name, int port, 
         return rqx__err_set(err, RQX_ERR_TLS_CONFIG, "server name is not valid");
     memcpy(tls->server_name, name.data, name.len);
     tls->server_name[name.len] = '\0';
+    if (strchr(tls->server_name, ':') != NULL) /* an IPv6 address; its zone means nothing to the peer */
+        tls->server_name[strcspn(tls->server_name, "%")] = '\0';
     tls->server_is_address =
         inet_pton(AF_INET, tls->server_name, &address) == 1 || inet_pton(AF_INET6, tls->server_name, &address) == 1;
     snprintf(tls->session_key, sizeof tls->session_key, "%s:%u", tls->server_name, (unsigned)port & 0xffff);

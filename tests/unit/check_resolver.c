@@ -200,6 +200,23 @@ static void expect_failure(const char *name, int code, const char *text)
     free(probe);
 }
 
+/* Looks |name| up until IPv4 has |expected|. */
+static void look_up_until(const char *name, const char *expected)
+{
+    bool changed = false;
+
+    while (!changed) {
+        struct timespec pause = {.tv_nsec = 20000000};
+        struct probe *probe;
+
+        nanosleep(&pause, NULL);
+        rqx__loop_touch(loop);
+        probe = look_up(name);
+        changed = strcmp(probe->text[1], expected) == 0;
+        free(probe);
+    }
+}
+
 /* ---- without a question ---- */
 
 START_TEST(literals_are_their_own_answer)
@@ -298,23 +315,13 @@ END_TEST
 START_TEST(a_changed_hosts_file_is_read_anew)
 {
     struct rqx__resolver_config config = plain_config();
-    bool changed = false;
 
     write_file(hosts_path, "192.0.2.1 h.example\n");
     start_resolver(&config);
     expect("h.example", "", "192.0.2.1:443 ");
     write_file(hosts_path, "192.0.2.22 h.example\n");
     expect("h.example", "", "192.0.2.1:443 "); /* not looked at for every question */
-    while (!changed) {
-        struct timespec pause = {.tv_nsec = 20000000};
-        struct probe *probe;
-
-        nanosleep(&pause, NULL);
-        rqx__loop_touch(loop);
-        probe = look_up("h.example");
-        changed = strcmp(probe->text[1], "192.0.2.22:443 ") == 0;
-        free(probe);
-    }
+    look_up_until("h.example", "192.0.2.22:443 ");
 }
 END_TEST
 
@@ -751,7 +758,6 @@ START_TEST(a_changed_resolv_conf_is_noticed)
     struct rqx__resolver_config config;
     struct probe *slow;
     struct probe *other;
-    bool changed = false;
 
     dns_start(&dns, rules, COUNT(rules));
     dns_runs = true;
@@ -763,16 +769,7 @@ START_TEST(a_changed_resolv_conf_is_noticed)
     slow = new_probe("slow", 443); /* asked by the old settings, and answered all the same */
     other = new_probe("other", 443);
     write_file(resolv_path, "search two.example\noptions attempts:2\n");
-    while (!changed) {
-        struct timespec pause = {.tv_nsec = 20000000};
-        struct probe *probe;
-
-        nanosleep(&pause, NULL);
-        rqx__loop_touch(loop);
-        probe = look_up("short");
-        changed = strcmp(probe->text[1], "127.0.0.2:443 ") == 0;
-        free(probe);
-    }
+    look_up_until("short", "127.0.0.2:443 ");
     dns_release(&dns);
     run_until(&slow->last);
     ck_assert_str_eq(slow->text[1], "127.0.0.3:443 ");
@@ -780,6 +777,8 @@ START_TEST(a_changed_resolv_conf_is_noticed)
     free(slow);
     free(other);
     expect("short", "", "127.0.0.2:443 ");
+    write_file(resolv_path, "search one.example\n"); /* with nothing under way */
+    look_up_until("short", "127.0.0.1:443 ");
 }
 END_TEST
 

@@ -143,6 +143,7 @@ START_TEST(versions_protocols_and_names_are_agreed)
         {TLS1_3_VERSION, "TLSv1.3", "h2", RQX_PROTO_HTTP1, RQX__ALPN_NONE, "::1", ""},
         {TLS1_3_VERSION, "TLSv1.3", "h2", RQX_PROTO_HTTP2, RQX__ALPN_HTTP2, "a.wild.example", "a.wild.example"},
         {TLS1_3_VERSION, "TLSv1.3", "h2", 0, RQX__ALPN_NONE, HOST, HOST},
+        {TLS1_3_VERSION, "TLSv1.3", "h2", BOTH, RQX__ALPN_HTTP2, "::1%lo", ""},
     };
     size_t i;
 
@@ -682,6 +683,21 @@ START_TEST(what_was_read_ahead_is_told_of)
 }
 END_TEST
 
+/* Whole records (RFC 8446 section 5.1) of just this length. */
+static int count_records(const uint8_t *bytes, size_t len, size_t record_len)
+{
+    size_t at = 0;
+    int count = 0;
+
+    while (at + 5 <= len) {
+        size_t this_len = (size_t)bytes[at + 3] << 8 | bytes[at + 4];
+
+        at += 5 + this_len;
+        count += at <= len && this_len == record_len;
+    }
+    return count;
+}
+
 /* One read() takes several records; a part of one does not count as buffered, and is finished by the next bytes. */
 START_TEST(a_part_of_a_record_is_no_progress)
 {
@@ -709,8 +725,6 @@ START_TEST(a_part_of_a_record_is_no_progress)
         got = recv(relay[1], bytes, sizeof bytes, 0);
         if (got > 0)
             ck_assert(put_all(server_fd, bytes, (size_t)got));
-        if (server.accepted)
-            continue;
         got = recv(server_fd, bytes, sizeof bytes, 0);
         if (got > 0)
             ck_assert(put_all(relay[1], bytes, (size_t)got));
@@ -719,16 +733,13 @@ START_TEST(a_part_of_a_record_is_no_progress)
     got = recv(relay[1], bytes, sizeof bytes, 0);
     if (got > 0)
         ck_assert(put_all(server_fd, bytes, (size_t)got));
-    /* two tickets and three records of 1000 + 22 bytes are to come */
-    while (have < 3 * 1022) {
+    while (count_records(bytes, (size_t)have, 1000 + 17) < 3) { /* two tickets come before them */
         struct pollfd entry = {.fd = server_fd, .events = POLLIN};
 
         ck_assert_int_gt(poll(&entry, 1, 20000), 0);
         got = recv(server_fd, bytes + have, sizeof bytes - (size_t)have, 0);
         ck_assert_int_gt(got, 0);
         have += got;
-        if (have >= 3 * 1022 + 400)
-            break;
     }
     ck_assert(put_all(relay[1], bytes, (size_t)have - 500));
     ck_assert_int_eq(drive_read(wire, buffer, sizeof buffer, &len, &err), 0);
@@ -1375,6 +1386,7 @@ START_TEST(many_threads_share_one_configuration)
 }
 END_TEST
 
+#ifndef __SANITIZE_THREAD__ /* which knows no threads in a child */
 struct holder {
     rqx_tls *tls;
     int held[2];
@@ -1433,6 +1445,7 @@ START_TEST(a_forked_child_can_use_it_even_while_it_was_locked)
     close(holder.release[1]);
 }
 END_TEST
+#endif
 
 /* ---- stacking ---- */
 
@@ -1655,7 +1668,9 @@ static Suite *tls_suite(void)
     const TTest *const process[] = {
         errors_of_the_program_do_not_confuse,
         many_threads_share_one_configuration,
+#ifndef __SANITIZE_THREAD__
         a_forked_child_can_use_it_even_while_it_was_locked,
+#endif
     };
     Suite *suite = suite_create("tls");
 
