@@ -82,6 +82,14 @@ static struct task *task_new(const struct args *args, struct group *group, int i
     return task;
 }
 
+static void count_running(int change)
+{
+    pthread_mutex_lock(&probe.lock);
+    probe.running += change;
+    pthread_cond_broadcast(&probe.changed);
+    pthread_mutex_unlock(&probe.lock);
+}
+
 /* It is over, whatever came of it: without the task's lock. */
 static void task_over(struct task *task)
 {
@@ -89,10 +97,7 @@ static void task_over(struct task *task)
 
     if (group != NULL)
         group_next(group);
-    pthread_mutex_lock(&probe.lock);
-    probe.running--;
-    pthread_cond_broadcast(&probe.changed);
-    pthread_mutex_unlock(&probe.lock);
+    count_running(-1);
     task_unref(task);
 }
 
@@ -436,6 +441,7 @@ static void *wait_for(void *user)
         goes_on = task_event(task, response, what);
     }
     task_unref(task);
+    count_running(-1);
     return NULL;
 }
 
@@ -445,6 +451,7 @@ static void start_waiting(struct task *task)
     pthread_t thread;
 
     task_ref(task);
+    count_running(1); /* the program waits for this thread, too */
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attr, 1024 * 1024);
