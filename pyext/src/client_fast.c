@@ -523,6 +523,16 @@ static int tells_length(CoreClient *self, const struct pair *pairs, int count)
     return 0;
 }
 
+static int is_empty_body(PyObject *const *args)
+{
+    PyObject *content = args[ARG_CONTENT];
+
+    if (is_none(content))
+        return is_none(args[ARG_JSON]);
+    return (PyBytes_CheckExact(content) && PyBytes_GET_SIZE(content) == 0) ||
+           (PyUnicode_CheckExact(content) && PyUnicode_GET_LENGTH(content) == 0);
+}
+
 static int set_fields(CoreClient *self, PyObject *const *args, rqx_request *native)
 {
     rqx_headers *fields = rqx_request_headers(native);
@@ -531,8 +541,8 @@ static int set_fields(CoreClient *self, PyObject *const *args, rqx_request *nati
 
     if (count < 0 || !refresh_fields(self))
         return 0;
-    if (is_none(args[ARG_CONTENT]) && is_none(args[ARG_JSON]) && expects_body(rqx_request_method(native)) &&
-        !tells_length(self, pairs, count) && rqx_headers_add(fields, "Content-Length", 14, "0", 1) < 0)
+    if (is_empty_body(args) && expects_body(rqx_request_method(native)) && !tells_length(self, pairs, count) &&
+        rqx_headers_add(fields, "Content-Length", 14, "0", 1) < 0)
         return 0;
     return merge_fields(self, pairs, count, fields) == 0;
 }

@@ -168,6 +168,21 @@ static int wake_ready(CoreDriver *self)
     return rc;
 }
 
+/* The same where a task may be running. */
+static void wake_ready_soon(CoreDriver *self)
+{
+    while (self->ready_at < self->ready_len) {
+        CoreOp *op = self->ready[self->ready_at++];
+
+        if (!self->is_trio)
+            core_op_wake_soon(op);
+        else if (core_op_wake(op) < 0)
+            PyErr_WriteUnraisable((PyObject *)op);
+        Py_DECREF(op);
+    }
+    self->ready_at = self->ready_len = 0;
+}
+
 static PyObject *bound_dispatch(CoreDriver *self)
 {
     return PyObject_GetAttrString((PyObject *)self, "_dispatch");
@@ -387,8 +402,7 @@ void core_driver_shutdown(CoreDriver *self)
     rqx_client_close(client);
     take_events(self);
     self->engine = NULL;
-    if (wake_ready(self) < 0)
-        PyErr_WriteUnraisable((PyObject *)self);
+    wake_ready_soon(self);
     rqx_client_unref(client);
     rqx_engine_unref(engine);
     PyErr_Restore(type, value, traceback);

@@ -18,14 +18,13 @@ static PyObject *lower_bytes(PyObject *raw)
     }
     if (i == len)
         return Py_NewRef(raw);
-    key = PyBytes_FromStringAndSize(text, len);
+    /* without a source: given one, Python hands out its own object for a single byte, which is not ours to change */
+    key = PyBytes_FromStringAndSize(NULL, len);
     if (key == NULL)
         return NULL;
     out = PyBytes_AS_STRING(key);
-    for (; i < len; i++) {
-        if (out[i] >= 'A' && out[i] <= 'Z')
-            out[i] = (char)(out[i] | 0x20);
-    }
+    for (i = 0; i < len; i++)
+        out[i] = (char)(text[i] >= 'A' && text[i] <= 'Z' ? text[i] | 0x20 : text[i]);
     return key;
 }
 

@@ -516,6 +516,29 @@ int core_op_wake(CoreOp *self)
     return rc;
 }
 
+void core_op_wake_soon(CoreOp *self)
+{
+    PyObject *callback, *context, *more;
+
+    if (self->woken || self->cancelled || self->phase == OP_DONE)
+        return;
+    self->woken = 1;
+    if (!take_callbacks(self, &callback, &context, &more))
+        return;
+    /* a loop that is closed takes no more calls, and has nobody left who waits */
+    if (call_soon(self, callback, context) < 0)
+        PyErr_Clear();
+    for (Py_ssize_t i = 0; more != NULL && i < PyList_GET_SIZE(more); i++) {
+        PyObject *pair = PyList_GET_ITEM(more, i), *in = PyTuple_GET_ITEM(pair, 1);
+
+        if (call_soon(self, PyTuple_GET_ITEM(pair, 0), in == Py_None ? NULL : in) < 0)
+            PyErr_Clear();
+    }
+    Py_DECREF(callback);
+    Py_XDECREF(context);
+    Py_XDECREF(more);
+}
+
 /* --- for the types --- */
 
 void core_op_finalize(PyObject *op)

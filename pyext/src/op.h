@@ -46,6 +46,8 @@ typedef struct CoreOp {
 
 /* Ends the wait of |op|: runs its callbacks.  0 or -1 with an exception that is to leave the loop. */
 int core_op_wake(CoreOp *op);
+/* The same from wherever, such as from within a task: lets the loop run the callbacks. */
+void core_op_wake_soon(CoreOp *op);
 /* The awaitable's iterator: what `await` drives. */
 PyObject *core_awaitable_iter(PyObject *awaitable);
 

@@ -135,9 +135,11 @@ def test_a_body_that_fails_resets_its_stream_alone(ca, peer):
 
     def broken():
         yield b"a"
+        server.wait(lambda: len(server.requests()) == 2)
         raise ZeroDivisionError
 
     with requestx.Client(ca_bundle=ca.ca_file) as client:
+        assert client.get(server.url("/")).status_code == 200
         with pytest.raises(ZeroDivisionError):
             client.post(server.url("/upload"), content=broken())
         assert client.get(server.url("/")).status_code == 200
