@@ -58,7 +58,7 @@ struct rqx_tls {
     atomic_size_t refs;
 
     /* immutable */
-    bool borrowed; /* |ctx| is the user's: nothing is set on it */
+    bool borrowed;     /* |ctx| is the user's: nothing is set on it */
     bool any_hostname; /* borrowed: whose certificate it is does not matter */
     bool verify;
     bool system_trust;

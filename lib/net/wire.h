@@ -121,8 +121,9 @@ enum rqx__alpn { RQX__ALPN_NONE = 0, RQX__ALPN_HTTP1, RQX__ALPN_HTTP2, RQX__ALPN
  * TLS on |lower| by the settings of |tls| (referenced).  |server_name| is asked for (SNI, unless it is an address) and
  * checked against the certificate (names and IP SANs); |port| tells sessions of one name apart.  |protocols|:
  * RQX_PROTO_* bits to offer by ALPN in the order h2, http/1.1.  On success, takes ownership of |lower|.
- * Errors: RQX_ERR_TLS_CONFIG (with |err|), RQX_ERR_NOMEM.  handshake(): RQX_ERR_TLS_CERTIFICATE (text says why, with the date
- * for an expired one and the names for another host's; |tls_verify|), RQX_ERR_TLS_HANDSHAKE, RQX_ERR_TRUNCATED...
+ * Errors: RQX_ERR_TLS_CONFIG (with |err|), RQX_ERR_NOMEM.  handshake(): RQX_ERR_TLS_CERTIFICATE (text says why, with
+ * the date for an expired one and the names for another host's; |tls_verify|), RQX_ERR_TLS_HANDSHAKE,
+ * RQX_ERR_TRUNCATED...
  */
 int rqx__tls_wire_new(rqx_tls *tls, struct rqx__wire *lower, rqx_slice server_name, int port, unsigned protocols,
                       struct rqx__wire **ret_wire, struct rqx__err *err);

@@ -12,10 +12,10 @@
 #include <requestx/tls.h>
 
 #include "base/clock.h"
+#include "dial_support.h"
 #include "dns_support.h"
 #include "net/dial.h"
 #include "net/dial_race.h"
-#include "tls_support.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -302,39 +302,6 @@ START_TEST(ipv6_goes_first_and_ipv4_is_there_if_it_fails)
 }
 END_TEST
 
-/* A listener whose queue is full: connections to it hang. */
-struct hanging {
-    int listener;
-    int fillers[8];
-};
-
-static int hang_on(struct hanging *hanging, in_addr_t host, int port)
-{
-    struct sockaddr_in address = loopback4(port);
-    socklen_t len = sizeof address;
-    size_t i;
-
-    address.sin_addr.s_addr = htonl(host);
-    hanging->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(bind(hanging->listener, (struct sockaddr *)&address, sizeof address), 0);
-    ck_assert_int_eq(listen(hanging->listener, 0), 0);
-    ck_assert_int_eq(getsockname(hanging->listener, (struct sockaddr *)&address, &len), 0);
-    for (i = 0; i < COUNT(hanging->fillers); i++) {
-        hanging->fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        connect(hanging->fillers[i], (struct sockaddr *)&address, sizeof address);
-    }
-    return ntohs(address.sin_port);
-}
-
-static void stop_hanging(struct hanging *hanging)
-{
-    size_t i;
-
-    close(hanging->listener);
-    for (i = 0; i < COUNT(hanging->fillers); i++)
-        close(hanging->fillers[i]);
-}
-
 static unsigned count_descriptors(void)
 {
     unsigned count = 0;
@@ -589,54 +556,6 @@ START_TEST(a_path_is_connected_to)
 END_TEST
 
 /* ---- TLS and proxies ---- */
-
-/* Accepts one connection, plays a proxy on it if it is to, and then serves TLS. */
-struct origin {
-    struct server tls; /* |identity| NULL: no TLS */
-    int listener;
-    int port;
-    const char *proxy_answer; /* NULL: no proxy */
-    const char *expected;     /* what the proxy must be asked */
-    bool asked_right;
-    bool vanish; /* closes instead of serving TLS */
-    pthread_t thread;
-};
-
-static void *origin_thread(void *user)
-{
-    struct origin *origin = user;
-    char request[1024] = "";
-    size_t used = 0;
-
-    origin->tls.fd = accept(origin->listener, NULL, NULL);
-    if (origin->proxy_answer != NULL) {
-        while (strstr(request, "\r\n\r\n") == NULL && get_all(origin->tls.fd, request + used, 1))
-            used++;
-        origin->asked_right = strcmp(request, origin->expected) == 0;
-        put_all(origin->tls.fd, origin->proxy_answer, strlen(origin->proxy_answer));
-    }
-    if (origin->vanish || origin->tls.identity == NULL)
-        close(origin->tls.fd);
-    else
-        serve_thread(&origin->tls);
-    return NULL;
-}
-
-static void start_origin(struct origin *origin)
-{
-    origin->listener = listen_on(AF_INET, &origin->port);
-    if (origin->tls.identity != NULL)
-        make_server_ctx(&origin->tls);
-    ck_assert_int_eq(pthread_create(&origin->thread, NULL, origin_thread, origin), 0);
-}
-
-static void stop_origin(struct origin *origin)
-{
-    pthread_join(origin->thread, NULL);
-    close(origin->listener);
-    SSL_CTX_free(origin->tls.ctx);
-    origin->tls.ctx = NULL;
-}
 
 static struct identity ca;
 static struct identity good;
@@ -1029,15 +948,6 @@ START_TEST(each_allocation_may_fail)
 END_TEST
 #endif
 
-static void add_all(TCase *tcase, const TTest *const *tests, size_t count)
-{
-    size_t i;
-
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
-    for (i = 0; i < count; i++)
-        tcase_add_test(tcase, tests[i]);
-}
-
 static Suite *dial_suite(void)
 {
     const TTest *const connecting[] = {
@@ -1069,8 +979,8 @@ static Suite *dial_suite(void)
     };
     Suite *suite = suite_create("dial");
 
-    add_all(rqx_add_case(suite, "connecting"), connecting, COUNT(connecting));
-    add_all(rqx_add_case(suite, "layers"), layers, COUNT(layers));
+    add_tests(rqx_add_case(suite, "connecting"), connecting, COUNT(connecting), set_up, tear_down);
+    add_tests(rqx_add_case(suite, "layers"), layers, COUNT(layers), set_up, tear_down);
     return suite;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "dns_support.h"
+#include "file_support.h"
 #include "net/resolver.h"
 #include "net/resolver_internal.h"
 
@@ -23,26 +24,6 @@ static struct dns_server dns;
 static bool dns_runs;
 static char hosts_path[64];
 static char resolv_path[64];
-
-static void write_file(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "w");
-
-    ck_assert_ptr_nonnull(file);
-    ck_assert_int_ge(fputs(text, file), 0);
-    ck_assert_int_eq(fclose(file), 0);
-}
-
-static void make_file(char *path, size_t size, const char *text)
-{
-    int fd;
-
-    snprintf(path, size, "/tmp/check_resolver.XXXXXX");
-    fd = mkstemp(path);
-    ck_assert_int_ge(fd, 0);
-    close(fd);
-    write_file(path, text);
-}
 
 static void set_up(void)
 {
@@ -322,61 +303,6 @@ START_TEST(a_changed_hosts_file_is_read_anew)
     write_file(hosts_path, "192.0.2.22 h.example\n");
     expect("h.example", "", "192.0.2.1:443 "); /* not looked at for every question */
     look_up_until("h.example", "192.0.2.22:443 ");
-}
-END_TEST
-
-START_TEST(files_are_looked_at_once_a_second)
-{
-    struct rqx__stamp stamp = {.next_look = 0};
-    uint64_t second = 1000 * RQX__NS_PER_MS;
-    struct timespec times[2] = {{.tv_sec = 5}, {.tv_sec = 5}};
-
-    ck_assert(rqx__stamp_changed(&stamp, hosts_path, 10 * second));
-    ck_assert(!rqx__stamp_changed(&stamp, hosts_path, 12 * second));
-    write_file(hosts_path, "longer");
-    ck_assert(!rqx__stamp_changed(&stamp, hosts_path, 12 * second + 1));
-    ck_assert(rqx__stamp_changed(&stamp, hosts_path, 13 * second));
-    ck_assert(!rqx__stamp_changed(&stamp, hosts_path, 14 * second));
-    ck_assert_int_eq(utimensat(AT_FDCWD, hosts_path, times, 0), 0);
-    ck_assert(rqx__stamp_changed(&stamp, hosts_path, 15 * second));
-    unlink(hosts_path);
-    ck_assert(rqx__stamp_changed(&stamp, hosts_path, 16 * second));
-    ck_assert(!rqx__stamp_changed(&stamp, hosts_path, 17 * second));
-    memset(&stamp, 0, sizeof stamp);
-    ck_assert(rqx__stamp_changed(&stamp, "/no/such/file", second));
-}
-END_TEST
-
-START_TEST(hosts_files_that_cannot_be_read_are_empty)
-{
-    struct rqx__names names;
-    struct rqx__known known;
-
-    rqx__names_init(&names);
-    write_file(hosts_path, "192.0.2.1 a\n");
-    ck_assert_int_eq(rqx__names_read_hosts(&names, hosts_path), 0);
-    ck_assert(rqx__names_find(&names, "a", 1, &known));
-    ck_assert_uint_eq(known.count, 1);
-    ck_assert_int_eq(rqx__names_read_hosts(&names, "/no/such/file"), 0);
-    ck_assert(!rqx__names_find(&names, "a", 1, &known));
-    ck_assert_int_eq(rqx__names_read_hosts(&names, "/tmp"), 0);
-    rqx__names_done(&names);
-}
-END_TEST
-
-START_TEST(literals_are_told_from_names)
-{
-    static const char *const not_literals[] = {"",         "1.2.3",      "1.2.3.4.5", "1.2.3.256",  "a::b::c",
-                                               "[::1]",    "::1%",       "1.2.3.4%1", "::1%nosuch", "::1%4294967296",
-                                               "1.2.3.4 ", "0x7f.0.0.1", "12345::",   "::1%0"};
-    struct rqx__address address;
-    size_t i;
-
-    for (i = 0; i < COUNT(not_literals); i++)
-        ck_assert_msg(!rqx__address_parse(not_literals[i], strlen(not_literals[i]), &address), "%s", not_literals[i]);
-    ck_assert(!rqx__address_parse("1.2.3.4\0", 8, &address));
-    ck_assert(rqx__address_parse("1.2.3.4xyz", 7, &address));
-    ck_assert_int_eq(address.family, AF_INET);
 }
 END_TEST
 
@@ -997,26 +923,11 @@ START_TEST(each_allocation_may_fail)
 END_TEST
 #endif
 
-static void add_all(TCase *tcase, const TTest *const *tests, size_t count)
-{
-    size_t i;
-
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
-    for (i = 0; i < count; i++)
-        tcase_add_test(tcase, tests[i]);
-}
-
 static Suite *resolver_suite(void)
 {
     const TTest *const known[] = {
-        literals_are_their_own_answer,
-        localhost_is_this_machine,
-        overrides_come_first,
-        the_hosts_file_counts,
-        a_changed_hosts_file_is_read_anew,
-        files_are_looked_at_once_a_second,
-        hosts_files_that_cannot_be_read_are_empty,
-        literals_are_told_from_names,
+        literals_are_their_own_answer, localhost_is_this_machine,         overrides_come_first,
+        the_hosts_file_counts,         a_changed_hosts_file_is_read_anew,
     };
     const TTest *const asked[] = {
         both_families_are_asked_and_remembered,
@@ -1045,9 +956,9 @@ static Suite *resolver_suite(void)
     };
     Suite *suite = suite_create("resolver");
 
-    add_all(rqx_add_case(suite, "known"), known, COUNT(known));
-    add_all(rqx_add_case(suite, "asked"), asked, COUNT(asked));
-    add_all(rqx_add_case(suite, "life"), life, COUNT(life));
+    add_tests(rqx_add_case(suite, "known"), known, COUNT(known), set_up, tear_down);
+    add_tests(rqx_add_case(suite, "asked"), asked, COUNT(asked), set_up, tear_down);
+    add_tests(rqx_add_case(suite, "life"), life, COUNT(life), set_up, tear_down);
     return suite;
 }
 

@@ -201,4 +201,15 @@ static inline bool child_left_well(pid_t pid)
     return waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 }
 
+/* Adds |tests| with what is to be done before and after each. */
+static inline void add_tests(TCase *tcase, const TTest *const *tests, size_t count, void (*set_up)(void),
+                             void (*tear_down)(void))
+{
+    size_t i;
+
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    for (i = 0; i < count; i++)
+        tcase_add_test(tcase, tests[i]);
+}
+
 #endif
