@@ -160,7 +160,7 @@ class BaseClient:
         self.__dict__["_is_ready"] = True
         transport, auth = self._transport, self._auth
         self._fast_configure(
-            transport=transport._pool if type(transport) is self._TRANSPORT else None,
+            transport=transport._pool if type(transport) is self._TRANSPORT and transport._is_plain() else None,
             headers=self._headers,
             auth=None if auth is None else auth._header,
             timeout=self._timeout,

@@ -209,3 +209,10 @@ def test_set_then_get(fields, name, value):
     assert headers[name] == value and headers.get_list(name) == [value]
     assert [(k.decode().lower(), v) for k, v in headers.raw if k.decode().lower() != name.lower()] == others
     assert (name.encode(), encoded) in headers.raw
+
+
+def test_a_name_of_one_letter_leaves_pythons_own_bytes_alone():
+    headers = Headers({"X": "Y"})
+    assert headers.raw == [(b"X", b"Y")]
+    assert list(headers) == ["x"]
+    assert bytes([88]) == b"X" and chr(88) == "X" and ord(b"X") == 88

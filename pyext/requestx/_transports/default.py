@@ -61,8 +61,28 @@ def _default_tls(trust_env):
     return tls
 
 
+class _Replaceable:
+    """A transport on which the method that sends may be replaced, which clients then go through."""
+
+    # A client looks again at whether it may go straight to the engine when the class has changed: this is the change.
+    _changed = None
+
+    def __setattr__(self, name, value):
+        object.__setattr__(self, name, value)
+        if name != "_pool":
+            type(self)._changed = name
+
+    def __delattr__(self, name):
+        object.__delattr__(self, name)
+        type(self)._changed = name
+
+    def _is_plain(self):
+        """Whether this is the engine, and nothing but."""
+        return len(self.__dict__) == 1
+
+
 @public
-class HTTPTransport(BaseTransport):
+class HTTPTransport(_Replaceable, BaseTransport):
     """Sends over the network, for `Client`. The parameters are those of `Client`, and for the connection itself:
 
     `uds`, the path of a Unix socket to connect to; `local_address`, the address to connect from; `retries`, how often
@@ -115,7 +135,7 @@ class HTTPTransport(BaseTransport):
 
 
 @public
-class AsyncHTTPTransport(AsyncBaseTransport):
+class AsyncHTTPTransport(_Replaceable, AsyncBaseTransport):
     """Sends over the network, for `AsyncClient`. The parameters are those of `HTTPTransport`."""
 
     def __init__(

@@ -1,0 +1,9 @@
+from collections.abc import Callable
+from typing import Any
+
+async def wait(op: Any) -> None: ...
+
+class watch:
+    ended: bool
+    def __init__(self, descriptor: int, dispatch: Callable[[], Any]) -> None: ...
+    def close(self) -> None: ...

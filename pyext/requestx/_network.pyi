@@ -1,0 +1,6 @@
+from typing import Any, Optional
+
+class NetworkStream:
+    def __init__(self, peer: str, local: str) -> None: ...
+    def get_extra_info(self, info: str) -> Any: ...
+

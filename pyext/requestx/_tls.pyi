@@ -1,0 +1,6 @@
+from typing import Optional
+
+from ._core import Tls
+from ._types import CertTypes, VerifyTypes
+
+def make_tls(verify: VerifyTypes, cert: Optional[CertTypes], trust_env: bool) -> Tls: ...

@@ -1,0 +1,6 @@
+from collections.abc import Awaitable, Callable
+
+from ._models import Request, Response
+
+def traced(exchange: Callable[[Request], Response], request: Request) -> Response: ...
+async def async_traced(exchange: Callable[[Request], Awaitable[Response]], request: Request) -> Response: ...
