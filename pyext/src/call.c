@@ -125,7 +125,15 @@ static void call_abandon(CoreOp *op)
     core_exchange_unwait(&self->exchange, op);
 }
 
-#define OPS(name) {"AsyncClient." name, call_start, call_poll, call_abandon}
+static void call_release(CoreOp *op)
+{
+    CoreCall *self = (CoreCall *)op;
+
+    Py_CLEAR(self->client);
+    Py_CLEAR(self->content);
+}
+
+#define OPS(name) {"AsyncClient." name, call_start, call_poll, call_abandon, call_release}
 
 static const core_op_ops call_ops[VERB_COUNT] = {
     OPS("request"), OPS("get"), OPS("options"), OPS("head"), OPS("delete"), OPS("post"), OPS("put"), OPS("patch"),

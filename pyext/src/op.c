@@ -31,10 +31,28 @@ PyObject *core_awaitable_iter(PyObject *awaitable)
     return NULL;
 }
 
-static PySendResult finish(CoreOp *self, PySendResult result)
+/* Ends it before its time. */
+static void abandon(CoreOp *self)
 {
+    int running = self->phase == OP_RUNNING;
+
     self->phase = OP_DONE;
-    return result;
+    self->waits = 0;
+    Py_CLEAR(self->callback);
+    Py_CLEAR(self->context);
+    Py_CLEAR(self->more);
+    if (running)
+        self->ops->abandon(self);
+}
+
+/* The same while an exception is on its way. */
+static void give_up(CoreOp *self)
+{
+    PyObject *type, *error, *traceback;
+
+    PyErr_Fetch(&type, &error, &traceback);
+    abandon(self);
+    PyErr_Restore(type, error, traceback);
 }
 
 /* Drives the delegate.  PYGEN_RETURN of one that only waits means: poll again. */
@@ -96,8 +114,12 @@ PySendResult core_op_send(PyObject *op, PyObject *value, PyObject **ret_result)
         Py_CLEAR(*ret_result);
         result = step(self, ret_result);
     }
-    if (result != PYGEN_NEXT)
-        finish(self, result);
+    if (result == PYGEN_ERROR && self->waits)
+        give_up(self);
+    else if (result != PYGEN_NEXT)
+        self->phase = OP_DONE;
+    if (result == PYGEN_RETURN)
+        self->ops->release(self);
     Py_DECREF(self);
     return result;
 }
@@ -144,23 +166,10 @@ PyObject *core_op_self(PyObject *op)
     return Py_NewRef(op);
 }
 
-static void abandon(CoreOp *self)
-{
-    int running = self->phase == OP_RUNNING;
-
-    self->phase = OP_DONE;
-    Py_CLEAR(self->callback);
-    Py_CLEAR(self->context);
-    Py_CLEAR(self->more);
-    if (running)
-        self->ops->abandon(self);
-}
-
 /* The delegate's throw(): what it yields, or its end. */
 static PyObject *throw_delegate(CoreOp *self, PyObject *args)
 {
     PyObject *delegate = Py_NewRef(self->delegate), *method, *value = NULL;
-    PyObject *type, *error, *traceback;
 
     method = PyObject_GetAttrString(delegate, "throw");
     if (method != NULL)
@@ -171,9 +180,7 @@ static PyObject *throw_delegate(CoreOp *self, PyObject *args)
         return value;
     Py_CLEAR(self->delegate);
     if (!self->waits || !PyErr_ExceptionMatches(PyExc_StopIteration)) {
-        PyErr_Fetch(&type, &error, &traceback);
-        abandon(self);
-        PyErr_Restore(type, error, traceback);
+        give_up(self);
         return NULL;
     }
     /* the wait ended well after all */
@@ -391,7 +398,8 @@ static PyObject *op_cancel_wait(PyObject *op, PyObject *unused)
     Py_CLEAR(self->callback);
     Py_CLEAR(self->context);
     Py_CLEAR(self->more);
-    core_exchange_unwait(self->exchange, self);
+    if (self->exchange != NULL)
+        core_exchange_unwait(self->exchange, self);
     Py_RETURN_NONE;
 }
 

@@ -22,6 +22,8 @@ typedef struct core_op_ops {
     int (*poll)(struct CoreOp *op, PyObject **ret_result);
     /* Nobody wants the result any more. */
     void (*abandon)(struct CoreOp *op);
+    /* It is over: lets go of what it was made of, for whoever woke it still holds it for a while. */
+    void (*release)(struct CoreOp *op);
 } core_op_ops;
 
 typedef struct CoreOp {

@@ -76,10 +76,23 @@ static int poll_close(CoreOp *op, PyObject **ret_result)
     return *ret_result == NULL ? -1 : 1;
 }
 
-static const core_op_ops write_ops = {"Exchange.write", start_nothing, poll_write, stop_waiting};
-static const core_op_ops response_ops = {"Exchange.response", start_nothing, poll_response, stop_waiting};
-static const core_op_ops read_ops = {"AsyncStream.__anext__", start_nothing, poll_read, stop_waiting};
-static const core_op_ops close_ops = {"AsyncStream.aclose", start_nothing, poll_close, stop_waiting};
+static void release(CoreOp *op)
+{
+    StreamOp *self = (StreamOp *)op;
+
+    op->exchange = NULL;
+    Py_CLEAR(op->target);
+    Py_CLEAR(self->stream);
+    if (self->view.obj != NULL)
+        PyBuffer_Release(&self->view);
+}
+
+#define OPS(name, poll) {name, start_nothing, poll, stop_waiting, release}
+
+static const core_op_ops write_ops = OPS("Exchange.write", poll_write);
+static const core_op_ops response_ops = OPS("Exchange.response", poll_response);
+static const core_op_ops read_ops = OPS("AsyncStream.__anext__", poll_read);
+static const core_op_ops close_ops = OPS("AsyncStream.aclose", poll_close);
 
 static StreamOp *new_op(core_state *state, const core_op_ops *ops, CoreExchange *exchange)
 {
@@ -142,9 +155,7 @@ static int op_clear(PyObject *op)
 {
     StreamOp *self = (StreamOp *)op;
 
-    if (self->view.obj != NULL)
-        PyBuffer_Release(&self->view);
-    Py_CLEAR(self->stream);
+    release(&self->op);
     core_op_clear(&self->op);
     return 0;
 }
