@@ -320,8 +320,11 @@ void task_cancel_now(struct task *task)
 void task_close_now(struct task *task)
 {
     pthread_mutex_lock(&task->lock);
-    if (task->response != NULL)
+    if (task->response != NULL) {
         rqx_response_close(task->response);
+        if (task->read_result == 0)
+            task->read_result = READ_CLOSED;
+    }
     pthread_mutex_unlock(&task->lock);
 }
 
