@@ -599,14 +599,26 @@ static int set_auth(CoreClient *self, PyObject *auth, rqx_headers *fields)
 
 /* --- body --- */
 
+/* Says how long the body is.  1, or 0: the caller says something else, which is for others to refuse. */
 static int set_length(rqx_headers *fields, size_t len)
 {
+    rqx_slice given = rqx_headers_get(fields, "content-length", 14);
     char text[24];
+    size_t text_len = (size_t)snprintf(text, sizeof text, "%zu", len);
 
-    if (rqx_headers_get(fields, "content-length", 14).data != NULL ||
-        rqx_headers_get(fields, "transfer-encoding", 17).data != NULL)
+    if (given.data != NULL)
+        return given.len == text_len && memcmp(given.data, text, text_len) == 0;
+    if (rqx_headers_get(fields, "transfer-encoding", 17).data != NULL)
         return 1;
-    return rqx_headers_add(fields, "Content-Length", 14, text, (size_t)snprintf(text, sizeof text, "%zu", len)) == 0;
+    return rqx_headers_add(fields, "Content-Length", 14, text, text_len) == 0;
+}
+
+/* Whether the fields announce nothing, either. */
+static int tells_no_body(rqx_headers *fields)
+{
+    rqx_slice given = rqx_headers_get(fields, "content-length", 14);
+
+    return given.data == NULL || (given.len == 1 && given.data[0] == '0');
 }
 
 /* The body as bytes, a new reference, or NULL: none, or with an exception. */
@@ -630,7 +642,7 @@ static int set_body(CoreClient *self, PyObject *const *args, rqx_request *native
         return 0;
     body = body_of(self, args);
     if (body == NULL)
-        return PyErr_Occurred() ? -1 : 1;
+        return PyErr_Occurred() ? -1 : tells_no_body(fields);
     if (PyBytes_GET_SIZE(body) > 0 || is_json || expects_body(rqx_request_method(native)))
         rc = set_length(fields, (size_t)PyBytes_GET_SIZE(body));
     if (rc == 1 && is_json && rqx_headers_get(fields, "content-type", 12).data == NULL)

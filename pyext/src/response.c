@@ -47,6 +47,13 @@ static rqx_slice field_value(CoreResponse *self, const char *name, size_t len)
     return (rqx_slice){PyBytes_AS_STRING(field->value), (size_t)PyBytes_GET_SIZE(field->value)};
 }
 
+static PyObject *request_of(core_state *state, CoreResponse *self)
+{
+    if (self->request == NULL && self->native != NULL)
+        self->request = core_request_of(state, rqx_response_request(self->native), self->request_content);
+    return self->request;
+}
+
 static void raise_decoding(core_state *state, CoreResponse *self)
 {
     const rqx_error *failure = rqx_response_error(self->native);
@@ -57,7 +64,8 @@ static void raise_decoding(core_state *state, CoreResponse *self)
     error = PyObject_CallFunction(type, "s", failure->text != NULL && failure->code != 0
                                                  ? failure->text
                                                  : "the response body's content coding is malformed");
-    if (error != NULL)
+    if (error != NULL && request_of(state, self) != NULL &&
+        PyObject_SetAttr(error, state->names.request, self->request) == 0)
         PyErr_SetObject(type, error);
     Py_XDECREF(error);
 }
@@ -81,13 +89,6 @@ static PyObject *content_of(core_state *state, CoreResponse *self)
     }
     self->content = PyBytes_FromStringAndSize(body.data, (Py_ssize_t)body.len);
     return self->content;
-}
-
-static PyObject *request_of(core_state *state, CoreResponse *self)
-{
-    if (self->request == NULL && self->native != NULL)
-        self->request = core_request_of(state, rqx_response_request(self->native), self->request_content);
-    return self->request;
 }
 
 static const char *version_text(rqx_http_version version)

@@ -151,6 +151,21 @@ static int64_t announced_length(CoreHeaders *headers)
     return value;
 }
 
+/* The body of |request| as bytes, if it is announced as long as it is.  0 or -1. */
+static int set_bytes(core_state *state, CoreRequest *request, rqx_request *native, PyObject *content)
+{
+    int64_t announced = announced_length((CoreHeaders *)request->headers);
+
+    if (announced >= 0 && announced != PyBytes_GET_SIZE(content)) {
+        core_raise(state, RQX_ERR_REQUEST_LENGTH,
+                   announced > PyBytes_GET_SIZE(content) ? "Too little data for declared Content-Length"
+                                                         : "Too much data for declared Content-Length",
+                   (PyObject *)request);
+        return -1;
+    }
+    return core_set_bytes(state, native, content);
+}
+
 /* 1: to be pushed, 0: done, -1 with an exception. */
 static int set_body(core_state *state, CoreRequest *request, rqx_request *native)
 {
@@ -159,7 +174,7 @@ static int set_body(core_state *state, CoreRequest *request, rqx_request *native
 
     if (request->stream == NULL) {
         if (request->content != NULL && PyBytes_Check(request->content))
-            return core_set_bytes(state, native, request->content);
+            return set_bytes(state, request, native, request->content);
         PyErr_SetString(PyExc_TypeError, "the Request has neither a stream nor a body");
         return -1;
     }
@@ -176,7 +191,7 @@ static int set_body(core_state *state, CoreRequest *request, rqx_request *native
     Py_XDECREF(empty);
     if (content == NULL)
         return -1;
-    rc = core_set_bytes(state, native, content);
+    rc = set_bytes(state, request, native, content);
     Py_DECREF(content);
     return rc;
 }
