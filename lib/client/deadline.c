@@ -33,7 +33,7 @@ static bool waits_to_read(const struct rqx__exchange *exchange)
         return false;
     if (!exchange->sent && !exchange->head_seen)
         return false; /* the request is not out yet: that is the write deadline's time */
-    return !exchange->streamed || !exchange->head_seen || exchange->discard || exchange->response.body.len == 0;
+    return !exchange->streamed || !exchange->head_seen || exchange->discard || exchange->reader_waits;
 }
 
 /* Request bytes are there and do not leave. */
@@ -85,6 +85,15 @@ void rqx__exchange_arm(struct rqx__exchange *exchange)
         exchange->no_timer = true; /* it ends with RQX_ERR_NOMEM where no codec is above us */
         rqx__exchange_retry_now(exchange);
     }
+}
+
+void rqx__exchange_reader_waits(struct rqx__exchange *exchange)
+{
+    if (exchange->reader_waits)
+        return; /* since then: asking again is no sign of life */
+    exchange->reader_waits = true;
+    exchange->read_since = rqx__loop_touch(exchange->client->engine->loop);
+    rqx__exchange_arm(exchange);
 }
 
 /* What was waited for, in words. */

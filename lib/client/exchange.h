@@ -149,6 +149,8 @@ void rqx__interim_done(struct rqx__exchange *exchange);
 
 /* (Re)arms the timer if the next deadline is earlier than it is set to. */
 void rqx__exchange_arm(struct rqx__exchange *exchange);
+/* The user wants bytes of the body and there are none: from here on it is the peer who keeps the reader waiting. */
+void rqx__exchange_reader_waits(struct rqx__exchange *exchange);
 void rqx__exchange_timer_due(struct rqx__timer *timer, void *user);
 
 /* ---- hop.c ---- */

@@ -109,11 +109,8 @@ static int nothing_left(struct rqx__exchange *exchange)
         return 0;
     if (rqx_response_done(response))
         return response->err.code;
-    exchange->reader_waits = true;
     exchange->ready &= ~(unsigned)RQX_EVENT_BODY;
-    /* from here on it is the peer who keeps the reader waiting */
-    exchange->read_since = rqx__loop_now(exchange->client->engine->loop);
-    rqx__exchange_arm(exchange);
+    rqx__exchange_reader_waits(exchange);
     return RQX_AGAIN;
 }
 

@@ -53,6 +53,8 @@ int rqx_response_wait(rqx_response *response, unsigned what, int64_t timeout_ms)
     rv = rqx__engine_lock(engine);
     if (rv < 0)
         return rv;
+    if ((what & RQX_EVENT_BODY) != 0 && exchange->streamed && !is_ready(&wait))
+        rqx__exchange_reader_waits(exchange);
     rv = rqx__engine_wait_locked(engine, &exchange->waiter, is_ready, &wait,
                                  rqx__clock_after_ms(rqx__clock_now(), timeout_ms));
     rqx__engine_unlock_quiet(engine);
