@@ -627,7 +627,8 @@ static void on_closed(struct rqx__stream *stream, const struct rqx__err *err, un
         rqx__exchange_end(exchange, NULL, H2_NO_ERROR);
         return;
     }
-    if (err->code == RQX_ERR_HTTP_1_1_REQUIRED && !exchange->avoid_h2 && conn->origin != NULL) {
+    if (err->code == RQX_ERR_HTTP_1_1_REQUIRED && !exchange->avoid_h2 && conn->origin != NULL &&
+        (conn->origin->protocols & RQX_PROTO_HTTP1) != 0) {
         exchange->avoid_h2 = true;
         rqx__pool_demand_h1(conn->origin);
         flags |= RQX__CLOSE_UNPROCESSED;
