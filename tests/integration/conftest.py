@@ -38,5 +38,5 @@ def probe(probe_program, ca):
 
 @pytest.fixture(params=MODES)
 def any_probe(request, probe):
-    """The same factory, once for each way to drive an engine."""
+    """The same factory, once for each driver mode."""
     return lambda **options: probe(request.param, **options)

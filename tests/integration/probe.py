@@ -20,7 +20,9 @@ from urllib.parse import quote
 
 from support.process import die_with_parent, wait_until
 
-MODES = ("sync", "run-pull", "embedded", "embedded-pull", "thread")
+# how an engine is driven: see "enum kind" in probe.h; "-pull" takes events, without it they call back
+MODES = ("sync", "embedded-pull", "thread")
+ALL_MODES = ("sync", "run", "run-pull", "embedded", "embedded-pull", "thread")
 WAIT = 30.0
 
 
