@@ -8,7 +8,7 @@ import tempfile
 
 from .clients import Work
 from .provide import Missing, last_line
-from .servers import SMALL_SIZE, bind
+from .servers import SMALL_SIZE
 
 TIMEOUT = 120  # seconds for one run of one client
 MOST = 2_000_000  # requests of one run, at most
@@ -21,9 +21,9 @@ class Failed(Exception):
 
 
 class Runner:
-    """Runs clients as |options|, the command line, says, on the processors |cores| (None: all)."""
+    """Runs clients as |options|, the command line, says, each at |place|."""
 
-    def __init__(self, server, provider, clients, options, cores, say):
+    def __init__(self, server, provider, clients, options, place, say):
         self.server = server
         self.provider = provider
         self.clients = clients
@@ -31,7 +31,7 @@ class Runner:
         self.seconds = options.seconds
         self.requests = options.requests
         self.quick = options.quick
-        self.cores = cores
+        self.place = place
         self.say = say
 
     def row(self, row, chosen):
@@ -135,7 +135,7 @@ class Runner:
             process = subprocess.Popen(
                 [self.provider.measure(), report.name, *command], env=environment(),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
-                start_new_session=True, preexec_fn=bind(self.cores))
+                start_new_session=True, preexec_fn=self.place.take)
             try:
                 output = process.communicate(timeout=TIMEOUT)[0].decode("utf-8", "replace")
             except BaseException as stop:

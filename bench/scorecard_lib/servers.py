@@ -91,9 +91,29 @@ def make_certificate(folder):
          "-addext", "extendedKeyUsage=serverAuth")
 
 
-def bind(cores):
-    """What subprocess.Popen has to call in the child so that it stays on |cores|."""
-    return (lambda: os.sched_setaffinity(0, cores)) if cores else None
+class Place:
+    """Where and how urgently a process runs: |cores| None is all, |nice| as of nice(1).
+
+    For a process in a session of its own: with autogroups (sched(7)) a priority counts only among
+    the processes of one session, and that of the session has to be set as well.
+    """
+
+    def __init__(self, cores=None, nice=0):
+        self.cores = cores
+        self.nice = nice
+
+    def take(self):
+        """For subprocess.Popen to call in the child."""
+        if self.cores:
+            os.sched_setaffinity(0, self.cores)
+        if not self.nice:
+            return
+        os.nice(self.nice)
+        try:
+            with open("/proc/self/autogroup", "w") as group:
+                group.write(str(self.nice))
+        except OSError:
+            pass  # a kernel without autogroups
 
 
 def free_port():
@@ -113,11 +133,11 @@ def write_big(path, size):
 class Server:
     """One running nginx. Use as a context manager; leaves nothing behind.
 
-    |cores|: the processors it may use; None for all.
+    |place|: where it runs.
     """
 
-    def __init__(self, cores=None, big_size=BIG_SIZE):
-        self.cores = cores
+    def __init__(self, place, big_size=BIG_SIZE):
+        self.place = place
         self.big_size = big_size
         self.dir = None
         self.process = None
@@ -190,7 +210,8 @@ class Server:
         env = dict(os.environ, PATH=os.environ.get("PATH", "") + ":/usr/sbin")
         self.process = subprocess.Popen(
             ["nginx", "-e", os.path.join(self.dir, "error.log"), "-p", self.dir, "-c", conf],
-            env=env, stdin=subprocess.DEVNULL, preexec_fn=bind(self.cores))
+            env=env, stdin=subprocess.DEVNULL, start_new_session=True,
+            preexec_fn=self.place.take)
         self._wait_ready()
         self.status = http.client.HTTPConnection("127.0.0.1", status_port, timeout=10)
 
