@@ -250,6 +250,27 @@ rqx_proxy *rqx__client_proxy_for(const struct rqx_client *client, const rqx_url 
 /* ---- submitting ---- */
 
 /* What can be refused before anything is done. */
+/* Content-Length of the user's own: a number, one value, and that of the body where it is known (RFC 9110 section 8.6). */
+static int check_length(const struct rqx_request *request)
+{
+    const struct rqx_headers *fields = &request->headers;
+    const struct rqx__field *field = rqx__headers_find(fields, RQX__FIELD_CONTENT_LENGTH, 0);
+    int64_t length = request->body.kind == RQX__BODY_NONE ? 0 : request->body.length;
+
+    while (field != NULL) {
+        uint64_t value;
+
+        if (rqx__parse_u64(field->value, field->value_len, INT64_MAX, &value) < 0)
+            return RQX_ERR_INVALID_FIELD;
+        if (length < 0)
+            length = (int64_t)value;
+        if ((uint64_t)length != value)
+            return RQX_ERR_REQUEST_LENGTH;
+        field = rqx__headers_find(fields, RQX__FIELD_CONTENT_LENGTH, (size_t)(field - fields->fields) + 1);
+    }
+    return 0;
+}
+
 static int check_request(const struct rqx_client *client, const struct rqx_request *request)
 {
     if (client->closed)
@@ -258,7 +279,7 @@ static int check_request(const struct rqx_client *client, const struct rqx_reque
         return RQX_ERR_MODE;
     if ((request->protocols & ~(unsigned)(RQX_PROTO_HTTP1 | RQX_PROTO_HTTP2)) != 0)
         return RQX_ERR_INVALID_ARGUMENT;
-    return 0;
+    return check_length(request);
 }
 
 static int submit_locked(struct rqx_client *client, struct rqx_request *request, void *user,
