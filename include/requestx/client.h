@@ -34,16 +34,26 @@ typedef struct rqx_limits {
     int64_t max_connections_per_origin;
 } rqx_limits;
 
+/** A limit that is none. */
 #define RQX_LIMIT_NONE (-1)
 
 /** Protocols that a client may speak. */
-enum { RQX_PROTO_HTTP1 = 1, RQX_PROTO_HTTP2 = 2 };
+enum {
+    /** HTTP/1.1 */
+    RQX_PROTO_HTTP1 = 1,
+    /** HTTP/2 */
+    RQX_PROTO_HTTP2 = 2
+};
 
 /** An option of setsockopt(2).  |value| is copied. */
 typedef struct rqx_socket_option {
+    /** SOL_SOCKET, IPPROTO_TCP and the like */
     int level;
+    /** SO_KEEPALIVE, TCP_NODELAY and the like */
     int name;
+    /** what is set */
     const void *value;
+    /** bytes of |value| */
     size_t len;
 } rqx_socket_option;
 

@@ -24,7 +24,14 @@
 RQX_BEGIN_DECLS
 
 /** Who drives an engine. */
-typedef enum rqx_mode { RQX_MODE_SYNC = 1, RQX_MODE_EMBEDDED, RQX_MODE_THREAD } rqx_mode;
+typedef enum rqx_mode {
+    /** the threads that wait */
+    RQX_MODE_SYNC = 1,
+    /** a loop of the caller's */
+    RQX_MODE_EMBEDDED,
+    /** a thread of the library */
+    RQX_MODE_THREAD
+} rqx_mode;
 
 /** Settings of an engine.  Start from rqx_engine_options_init; pointers are borrowed for the call alone. */
 typedef struct rqx_engine_options {

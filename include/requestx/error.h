@@ -80,6 +80,7 @@ RQX_BEGIN_DECLS
 
 /** The error codes: RQX_ERR_NAME for each row of RQX_ERROR_MAP. */
 typedef enum rqx_error_code {
+    /** nothing failed */
     RQX_OK = 0,
 #define RQX_ERROR_ENUM_(name, number, phase, text) RQX_ERR_##name = number,
     RQX_ERROR_MAP(RQX_ERROR_ENUM_)
@@ -88,15 +89,25 @@ typedef enum rqx_error_code {
 
 /** The phase of an exchange that an error code belongs to. */
 typedef enum rqx_phase {
+    /** of success */
     RQX_PHASE_NONE = 0,
+    /** what was asked for cannot be done; nothing was sent, or the caller ended it */
     RQX_PHASE_USAGE,
+    /** looking up the host's addresses */
     RQX_PHASE_RESOLVE,
+    /** connecting to one of them */
     RQX_PHASE_CONNECT,
+    /** the handshake, certificates included */
     RQX_PHASE_TLS,
+    /** reaching a proxy, and what it answers */
     RQX_PHASE_PROXY,
+    /** on a connection that was made */
     RQX_PHASE_PROTOCOL,
+    /** a deadline passed; the code says which */
     RQX_PHASE_TIMEOUT,
+    /** the content of a body, in either direction */
     RQX_PHASE_BODY,
+    /** memory or the system gave out */
     RQX_PHASE_FATAL
 } rqx_phase;
 

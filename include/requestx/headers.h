@@ -14,7 +14,9 @@ RQX_BEGIN_DECLS
 
 /** One field.  Both slices live until the list is changed or freed, and are NUL terminated. */
 typedef struct rqx_field {
+    /** in the case that it was given */
     rqx_slice name;
+    /** without spaces around it */
     rqx_slice value;
 } rqx_field;
 

@@ -48,15 +48,21 @@ typedef struct rqx_decoder rqx_decoder;
 
 /** Bytes that somebody else owns.  |data| is not NUL terminated unless the function that gives it says so. */
 typedef struct rqx_slice {
+    /** the first byte; NULL where there is nothing, not even something empty */
     const char *data;
+    /** how many bytes */
     size_t len;
 } rqx_slice;
 
 /** The protocol that carried a response. */
 typedef enum rqx_http_version {
+    /** none yet */
     RQX_HTTP_UNKNOWN = 0,
+    /** HTTP/1.0: only ever a server's answer */
     RQX_HTTP_1_0 = 10,
+    /** HTTP/1.1 */
     RQX_HTTP_1_1 = 11,
+    /** HTTP/2 */
     RQX_HTTP_2 = 20
 } rqx_http_version;
 

@@ -15,6 +15,7 @@ RQX_BEGIN_DECLS
 
 /** The components of a URL, as rqx_url_build takes them.  A NULL |data| is an absent component. */
 typedef struct rqx_url_parts {
+    /** without ":" */
     rqx_slice scheme;
     /** already percent-encoded, "user" or "user:password" */
     rqx_slice userinfo;
@@ -22,6 +23,7 @@ typedef struct rqx_url_parts {
     rqx_slice host;
     /** -1: none */
     int port;
+    /** with its "/" */
     rqx_slice path;
     /** without "?" */
     rqx_slice query;
