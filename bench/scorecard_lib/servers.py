@@ -8,6 +8,7 @@ takes part in a measurement. The paths served:
     /sink    reads the whole request body, then answers 200: for POSTs and uploads
 """
 
+import ctypes
 import http.client
 import os
 import shutil
@@ -19,6 +20,7 @@ import time
 
 BIG_SIZE = 100 * 1000 * 1000
 SMALL_SIZE = 128
+PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 
 # nginx answers an upload as soon as a handler runs that does not need the body, and then resets
 # the stream. `mirror` makes it read the body to its end first. The static handler then refuses to
@@ -103,7 +105,8 @@ class Place:
         self.nice = nice
 
     def take(self):
-        """For subprocess.Popen to call in the child."""
+        """For subprocess.Popen to call in the child, which then ends when its parent is killed."""
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if self.cores:
             os.sched_setaffinity(0, self.cores)
         if not self.nice:
@@ -136,8 +139,8 @@ class Server:
     |place|: where it runs.
     """
 
-    def __init__(self, place, big_size=BIG_SIZE):
-        self.place = place
+    def __init__(self, place=None, big_size=BIG_SIZE):
+        self.place = place or Place()
         self.big_size = big_size
         self.dir = None
         self.process = None
