@@ -104,6 +104,11 @@ typedef struct rqx_client_options {
     const rqx_socket_option *socket_options;
     /** of |socket_options| */
     size_t socket_option_count;
+    /** bytes that a body's content codings may give, more is RQX_ERR_DECODED_TOO_LARGE; default 0: any number */
+    uint64_t max_decoded;
+    /** the same in multiples of the bytes received, once a MiB came out (text stays below 50, bombs are near or above
+       1,000); default 256; 0: any */
+    uint32_t max_decode_ratio;
 } rqx_client_options;
 
 /** Sets every field to its default.  Since 0.1. */

@@ -23,6 +23,7 @@ void rqx_client_options_init(rqx_client_options *options)
     options->ping_timeout_ms = 5000;
     options->max_header_list = 64 * 1024;
     options->max_window = 16 * 1024 * 1024;
+    options->max_decode_ratio = 256;
 }
 
 /* ---- life ---- */

@@ -29,12 +29,16 @@ static int join_codings(const struct rqx_response *response, struct rqx__buf *bu
 
 static int make_decoder(struct rqx_response *response)
 {
-    static const struct rqx__decoder_limits limits = {0, 0};
+    struct rqx__decoder_limits limits = {0, 0};
     struct rqx__buf codings;
     int rv;
 
     if (response->decoder_made)
         return 0;
+    if (response->exchange != NULL) {
+        limits.max_bytes = response->exchange->client->options.max_decoded;
+        limits.max_ratio = response->exchange->client->options.max_decode_ratio;
+    }
     if (rqx__headers_find(&response->headers, RQX__FIELD_CONTENT_ENCODING, 0) == NULL) {
         response->decoder_made = true;
         return 0;
