@@ -234,6 +234,8 @@ static void set_limits(const struct args *args, rqx_client_options *options)
     options->ping_timeout_ms = arg_number(args, "ping_timeout_ms", options->ping_timeout_ms);
     options->max_header_list = (size_t)arg_number(args, "max_header_list", (long long)options->max_header_list);
     options->max_window = (size_t)arg_number(args, "max_window", (long long)options->max_window);
+    options->max_decoded = (uint64_t)arg_number(args, "max_decoded", (long long)options->max_decoded);
+    options->max_decode_ratio = (uint32_t)arg_number(args, "max_decode_ratio", options->max_decode_ratio);
     options->local_address = arg_text(args, "local_address", NULL);
     options->unix_path = arg_text(args, "unix_path", NULL);
 }

@@ -161,6 +161,8 @@ static void read_some(struct task *task)
             return;
         if (rv < 0 || len == 0) {
             task->read_result = rv < 0 ? rv : READ_END;
+            if (rv < 0)
+                rqx_response_close(task->response); /* what cannot be decoded is not worth waiting for */
             return;
         }
         keep_bytes(task, buffer, len);

@@ -477,6 +477,9 @@ def test_hostile_behaviours(probe, peer, name):
         server = peer(behaviour.function, check=False)
         done = client.get(server.url("/"), **options)
     check_behaviour(behaviour.expect, done, server)
+    if name == "gzip-bomb":
+        assert done.read_error == "DECODED_TOO_LARGE"
+        assert done.length <= 256 * 1024 * 1024
     if sibling is not None:
         end = sibling.wait()
         if behaviour.expect in ("ok", "stream", "timeout", "abandon"):

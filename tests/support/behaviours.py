@@ -675,11 +675,9 @@ def raw_bytes_under_tls(stream):
 @functools.lru_cache
 def _bomb():
     """1 GB of zeros as gzip: one block, reset at its end, many times over."""
-    zeros, checksum = bytes(1 << 20), 0
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    block = packer.compress(zeros) + packer.flush(zlib.Z_FULL_FLUSH)
-    for _ in range(1024):
-        checksum = zlib.crc32(zeros, checksum)
+    block = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    checksum = 0x5b64c2b0  # of 2^30 zeros
     return (
         b"\x1f\x8b\x08"
         + bytes(7)
