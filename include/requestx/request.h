@@ -101,7 +101,10 @@ RQX_API void rqx_request_set_timeouts(rqx_request *request, const rqx_timeouts *
 RQX_API void rqx_request_set_auth(rqx_request *request, rqx_auth *auth, int none);
 /** Sets the redirects to follow in place of the client's; -1: the client's.  Since 0.1. */
 RQX_API void rqx_request_set_max_redirects(rqx_request *request, int max_redirects);
-/** 1: the body is read with rqx_response_read as it comes; 0 (default): it is collected until the end.  Since 0.1. */
+/**
+ * 1: the body is read with rqx_response_read as it comes; 0 (default): it is collected until the end.  An HTTP/1.1
+ * connection that carries a streamed response is free for another when that was read to its end, closed or let go.  Since 0.1.
+ */
 RQX_API void rqx_request_set_streamed(rqx_request *request, int streamed);
 /** The largest body that is collected, in bytes as received; default none (-1).  Since 0.1. */
 RQX_API void rqx_request_set_max_body(rqx_request *request, int64_t max_body);

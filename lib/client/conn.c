@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "client/client.h"
+#include "client/exchange.h"
 
 /* Bytes written in one dispatch before others have their turn. */
 #define WRITE_BUDGET (1024 * 1024)
@@ -130,6 +131,8 @@ static void conn_free(struct rqx__conn *conn)
 {
     struct rqx__loop *loop = conn->engine->loop;
 
+    if (conn->held_by != NULL)
+        conn->held_by->held = NULL;
     rqx__pool_conn_gone(conn);
     rqx__loop_unwatch(loop, &conn->watch);
     rqx__timer_clear(loop, &conn->timer);
@@ -198,6 +201,8 @@ void rqx__conn_abandon(struct rqx__conn *conn)
     rqx__list_remove(&conn->origin_node);
     rqx__list_remove(&conn->ready_node);
     rqx__list_remove(&conn->idle_node);
+    if (conn->held_by != NULL)
+        conn->held_by->held = NULL;
     rqx__defer_cancel(&conn->work);
     rqx__loop_unwatch(conn->engine->loop, &conn->watch);
     rqx__timer_clear(conn->engine->loop, &conn->timer);
@@ -216,7 +221,24 @@ void rqx__conn_kick(struct rqx__conn *conn)
 
 size_t rqx__conn_capacity(const struct rqx__conn *conn)
 {
-    return conn->lingering ? 0 : conn->codec->ops->capacity(conn->codec);
+    return conn->lingering || conn->held_by != NULL ? 0 : conn->codec->ops->capacity(conn->codec);
+}
+
+void rqx__conn_hold(struct rqx__conn *conn, struct rqx__exchange *exchange)
+{
+    conn->held_by = exchange;
+    exchange->held = conn;
+}
+
+void rqx__conn_unhold(struct rqx__exchange *exchange)
+{
+    struct rqx__conn *conn = exchange->held;
+
+    if (conn == NULL)
+        return;
+    exchange->held = NULL;
+    conn->held_by = NULL;
+    rqx__pool_conn_changed(conn);
 }
 
 /* The peer will send no more. */

@@ -35,6 +35,7 @@ struct rqx__conn {
     struct rqx__timer timer; /* the codec's next deadline */
     struct rqx__defer work;  /* flush, further reads, close */
     struct rqx__buf out;     /* taken from the codec, not yet by the wire */
+    struct rqx__exchange *held_by; /* HTTP/1: a streamed response that is complete and not yet read to its end; or NULL */
     uint64_t id;
     uint64_t idle_since;     /* ns */
     uint64_t resets_counted; /* of the codec's, those that are in the engine's counters */
@@ -62,6 +63,13 @@ void rqx__conn_shutdown(struct rqx__conn *conn);
 void rqx__conn_abandon(struct rqx__conn *conn);
 /* The codec was given something to do: has it written at the end of this dispatch or call. */
 void rqx__conn_kick(struct rqx__conn *conn);
+/*
+ * HTTP/1: keeps the connection from other exchanges until the streamed response of |exchange| was read to its end, closed or let go: who
+ * allows one connection means one response at a time.
+ */
+void rqx__conn_hold(struct rqx__conn *conn, struct rqx__exchange *exchange);
+/* Ends that.  Harmless if nothing is held. */
+void rqx__conn_unhold(struct rqx__exchange *exchange);
 /* How many more streams it takes. */
 size_t rqx__conn_capacity(const struct rqx__conn *conn);
 

@@ -47,6 +47,7 @@ static void bury(struct rqx__dead *dead)
         exchange->holds--;
     }
     exchange->abandoned = true;
+    rqx__conn_unhold(exchange);
     if (exchange->state != RQX__EXCHANGE_DONE) {
         struct rqx__err err;
 
@@ -620,6 +621,8 @@ static void on_closed(struct rqx__stream *stream, const struct rqx__err *err, un
     struct rqx__err told;
 
     exchange->conn = NULL;
+    if (err == NULL && exchange->streamed && !exchange->discard && exchange->response.version != RQX_HTTP_2)
+        rqx__conn_hold(conn, exchange);
     rqx__pool_conn_changed(conn);
     if (goes_on(exchange))
         return;

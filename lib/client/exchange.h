@@ -68,6 +68,7 @@ struct rqx__exchange {
     struct rqx__list queue_node;  /* in origin->queue */
     struct rqx__origin *origin;   /* while QUEUED */
     struct rqx__conn *conn;       /* while ACTIVE */
+    struct rqx__conn *held;       /* kept from others until the response is read: see rqx__conn_hold */
     struct rqx__stream stream;
     struct rqx__head head;
     struct rqx__hop hop;

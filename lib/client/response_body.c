@@ -109,8 +109,10 @@ static int nothing_left(struct rqx__exchange *exchange)
 {
     struct rqx_response *response = &exchange->response;
 
-    if (response->body_complete)
+    if (response->body_complete) {
+        rqx__conn_unhold(exchange);
         return 0;
+    }
     if (rqx_response_done(response))
         return response->err.code;
     exchange->ready &= ~(unsigned)RQX_EVENT_BODY;

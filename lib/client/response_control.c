@@ -67,11 +67,12 @@ static void end_by_user(rqx_response *response, bool well)
     struct rqx_engine *engine;
     struct rqx__err err;
 
-    if (exchange == NULL || rqx_response_done(response))
+    if (exchange == NULL || (rqx_response_done(response) && !exchange->streamed))
         return;
     engine = exchange->client->engine;
     if (rqx__engine_lock(engine) < 0)
         return;
+    rqx__conn_unhold(exchange);
     if (exchange->state != RQX__EXCHANGE_DONE) {
         if (well && exchange->head_seen) {
             rqx__exchange_end(exchange, NULL, H2_CANCEL);

@@ -480,6 +480,51 @@ START_TEST(a_fresh_connection_closed_without_an_answer_is_an_error)
 }
 END_TEST
 
+START_TEST(a_streamed_response_keeps_its_connection_until_it_is_read)
+{
+    rqx_engine *engine = new_engine(RQX_MODE_SYNC, 0);
+    rqx_client *client = NULL;
+    rqx_client_options options;
+    rqx_request *streamed = new_request("GET", "/ok");
+    rqx_request *other = new_request("GET", "/ok");
+    rqx_response *held = NULL;
+    rqx_response *response = NULL;
+    char buffer[16];
+    size_t len;
+    int i;
+
+    default_options(&options);
+    options.limits.max_connections = 1;
+    options.timeouts.pool_ms = 30;
+    ck_assert_int_eq(rqx_client_new(engine, &options, &client), 0);
+    rqx_request_set_streamed(streamed, 1);
+    for (i = 0; i < 3; i++) { /* read to its end, closed, let go */
+        ck_assert_int_eq(rqx_client_submit(client, streamed, NULL, &held), 0);
+        ck_assert_int_eq(rqx_response_wait(held, RQX_EVENT_DONE, RQX_NO_TIMEOUT), 0);
+        ck_assert_int_eq(rqx_client_perform(client, other, &response), RQX_ERR_POOL_TIMEOUT);
+        rqx_response_unref(response);
+        if (i == 0) {
+            do
+                ck_assert_int_eq(rqx_response_read(held, buffer, sizeof buffer, &len), 0);
+            while (len != 0);
+        } else if (i == 1) {
+            rqx_response_close(held);
+        }
+        if (i == 2)
+            rqx_response_unref(held);
+        ck_assert_int_eq(rqx_client_perform(client, other, &response), 0);
+        ck_assert_uint_eq(rqx_response_connection_id(response), 1);
+        rqx_response_unref(response);
+        if (i != 2)
+            rqx_response_unref(held);
+    }
+    rqx_request_unref(other);
+    rqx_request_unref(streamed);
+    rqx_client_unref(client);
+    rqx_engine_unref(engine);
+}
+END_TEST
+
 /* ---- embedded ---- */
 
 static void drive(rqx_engine *engine)
@@ -809,6 +854,7 @@ static Suite *engine_suite(void)
     tcase_add_checked_fixture(h2, start_h2, stop);
     add_common(h1);
     add_common(h2);
+    tcase_add_test(h1, a_streamed_response_keeps_its_connection_until_it_is_read);
     tcase_add_test(h1, a_fresh_connection_closed_without_an_answer_is_an_error);
     tcase_add_test(h2, a_refused_stream_is_sent_again);
     tcase_add_test(h2, requests_beyond_the_peer_s_streams_wait_their_turn);
