@@ -535,6 +535,27 @@ static PyObject *headers_get_raw(PyObject *op, void *closure)
     return list;
 }
 
+/* Private, but asked for by others: (name as it was given, lower case name, value). */
+static PyObject *headers_get_list_of_triples(PyObject *op, void *closure)
+{
+    CoreHeaders *self = (CoreHeaders *)op;
+    PyObject *list;
+
+    (void)closure;
+    CORE_LOCK(op);
+    list = PyList_New(self->count);
+    for (Py_ssize_t i = 0; list != NULL && i < self->count; i++) {
+        PyObject *triple = PyTuple_Pack(3, self->fields[i].raw, self->fields[i].key, self->fields[i].value);
+
+        if (triple == NULL)
+            Py_CLEAR(list);
+        else
+            PyList_SET_ITEM(list, i, triple);
+    }
+    CORE_UNLOCK();
+    return list;
+}
+
 static PyObject *headers_reduce(PyObject *op, PyObject *unused)
 {
     CoreHeaders *self = (CoreHeaders *)op;
@@ -720,6 +741,7 @@ static PyMethodDef headers_methods[] = {
 
 static PyGetSetDef headers_getset[] = {
     {"raw", headers_get_raw, NULL, "List of pairs of bytes, names as they were given.", NULL},
+    {"_list", headers_get_list_of_triples, NULL, NULL, NULL},
     {"encoding", headers_get_encoding, headers_set_encoding,
      "The encoding of names and values: ascii, else utf-8, else iso-8859-1, unless set.", NULL},
     {NULL, NULL, NULL, NULL, NULL},

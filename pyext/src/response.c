@@ -583,6 +583,21 @@ static int set_field(PyObject *op, PyObject *value, void *closure)
     return 0;
 }
 
+/* Whoever deletes the content wants the body to be read once more: from a stream that there may not be yet. */
+static int set_raw_content(PyObject *op, PyObject *value, void *closure)
+{
+    CoreResponse *self = (CoreResponse *)op;
+
+    if (value == NULL && self->content != NULL) {
+        PyObject *stream = get_stream(op, NULL);
+
+        if (stream == NULL)
+            return -1;
+        Py_DECREF(stream);
+    }
+    return set_field(op, value, closure);
+}
+
 /* --- methods --- */
 
 static PyObject *response_json(PyObject *op, PyObject *args, PyObject *kwargs)
@@ -884,7 +899,7 @@ static PyGetSetDef response_getset[] = {
      FIELD(default_encoding)},
     {"stream", get_stream, set_field, "Stream of the body.", FIELD(stream)},
     {"content", get_content, NULL, "The body, decoded.", NULL},
-    {"_content", get_raw_content, set_field, NULL, FIELD(content)},
+    {"_content", get_raw_content, set_raw_content, NULL, FIELD(content)},
     {"text", get_text, NULL, "The body as text.", NULL},
     {"_text", get_raw_text, set_field, NULL, FIELD(text)},
     {"http_version", get_http_version, NULL, "Protocol version, such as HTTP/2.", NULL},

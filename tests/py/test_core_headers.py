@@ -216,3 +216,8 @@ def test_a_name_of_one_letter_leaves_pythons_own_bytes_alone():
     assert headers.raw == [(b"X", b"Y")]
     assert list(headers) == ["x"]
     assert bytes([88]) == b"X" and chr(88) == "X" and ord(b"X") == 88
+
+
+def test_the_list_that_others_look_at():
+    headers = Headers([("X-One", "a"), ("x-one", "b")])
+    assert headers._list == [(b"X-One", b"x-one", b"a"), (b"x-one", b"x-one", b"b")]

@@ -350,3 +350,14 @@ def test_subclasses(cls):
 def test_truth_and_length_are_left_alone():
     response = Response(500)
     assert bool(response) and not hasattr(response, "__len__") and not hasattr(response, "ok")
+
+
+def test_a_response_whose_content_was_deleted_is_read_again():
+    """Tools that hand out one response several times do this."""
+    response = requestx.Response(200, content=b"body")
+    response.is_stream_consumed = response.is_closed = False
+    del response._content
+    with pytest.raises(requestx.ResponseNotRead):
+        response.content  # noqa: B018
+    assert response.read() == b"body"
+    assert response.is_closed
