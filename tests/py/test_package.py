@@ -188,3 +188,9 @@ def test_the_module_is_a_plain_module():
     assert type(requestx) is types.ModuleType
     assert requestx.__title__ == "requestx"
     assert requestx.__description__
+
+
+def test_one_version():
+    from requestx import _core
+
+    assert requestx.__version__ == _core.versions()["requestx"]
