@@ -82,8 +82,11 @@ void rqx__engine_unlock(struct rqx_engine *engine)
             rqx__loop_settle(engine->loop);
         }
     } else {
+        /* who polls in rqx_engine_run waits for events of any thread */
+        bool heard = engine->mode == RQX_MODE_THREAD || (engine->pull_events && engine->leading);
+
         rqx__loop_run_deferred(engine->loop);
-        if (!rqx__list_empty(&engine->feeds) || (engine->mode == RQX_MODE_THREAD && !rqx__list_empty(&engine->events)))
+        if (!rqx__list_empty(&engine->feeds) || (heard && !rqx__list_empty(&engine->events)))
             rqx__loop_wake(engine->loop);
         rqx__loop_settle(engine->loop);
     }

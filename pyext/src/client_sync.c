@@ -12,37 +12,33 @@
 /* How long a thread waits before it looks for signals. */
 #define TICK_MS 100
 
-/* One try.  0 with the response in |*ret_response|, finished or given up after a signal; or an RQX_ERR_ code. */
-static int perform(CoreTransport *transport, rqx_request *native, rqx_response **ret_response)
+/* One try.  With |*ret_exchange| set: 0, RQX_AGAIN after a signal, or an error of waiting; else an RQX_ERR_ code. */
+static int perform(CoreTransport *transport, rqx_request *native, core_sync_exchange **ret_exchange)
 {
-    rqx_client *client = core_transport_client(transport);
-    rqx_response *response = NULL;
-    int rc;
+    struct core_sync *sync = core_transport_sync(transport);
+    int rc, pass = 0;
 
-    if (client == NULL)
+    if (sync == NULL)
         return RQX_ERR_STATE;
     Py_BEGIN_ALLOW_THREADS
-    rc = rqx_client_submit(client, native, NULL, &response);
+    rc = core_sync_submit(sync, native, ret_exchange);
     if (rc == 0)
-        rc = rqx_response_wait(response, RQX_EVENT_DONE, TICK_MS);
-    rqx_client_unref(client);
+        rc = core_sync_wait(*ret_exchange, RQX_EVENT_DONE, TICK_MS, &pass);
     Py_END_ALLOW_THREADS
-    if (response == NULL)
-        return rc < 0 ? rc : RQX_ERR_INTERNAL;
-    *ret_response = response;
+    if (pass)
+        core_sync_pass(sync);
+    core_sync_unref(sync);
     return rc;
 }
 
-static int perform_or_fork(CoreTransport *transport, rqx_request *native, rqx_response **ret_response)
+static int perform_or_fork(CoreTransport *transport, rqx_request *native, core_sync_exchange **ret_exchange)
 {
-    int rc = perform(transport, native, ret_response);
+    int rc = perform(transport, native, ret_exchange);
 
     if (rc != RQX_ERR_FORKED)
         return rc;
-    rqx_response_unref(*ret_response);
-    *ret_response = NULL;
     core_transport_forked(transport, NULL);
-    return perform(transport, native, ret_response);
+    return perform(transport, native, ret_exchange);
 }
 
 static void raise_failure(core_state *state, int code, const rqx_response *response, rqx_request *native,
@@ -66,23 +62,23 @@ static PyObject *send(CoreClient *self, rqx_request *native, PyObject *content)
 {
     CoreTransport *transport = (CoreTransport *)Py_NewRef((PyObject *)self->transport);
     core_state *state = self->state;
-    rqx_response *response = NULL;
+    core_sync_exchange *exchange = NULL;
     PyObject *result = NULL;
-    int rc = perform_or_fork(transport, native, &response);
+    int rc = perform_or_fork(transport, native, &exchange);
 
     if (rc == RQX_AGAIN && PyErr_CheckSignals() == 0)
-        rc = core_wait(state, response, RQX_EVENT_DONE);
+        rc = core_wait(state, exchange, RQX_EVENT_DONE);
     if (rc != 0 || PyErr_Occurred()) {
-        if (response != NULL)
-            rqx_response_cancel(response);
+        if (exchange != NULL)
+            rqx_response_cancel(exchange->native);
         raise_failure(state, rc, NULL, native, content);
-    } else if (rqx_response_error(response)->code != 0) {
-        raise_failure(state, 0, response, native, content);
+    } else if (rqx_response_error(exchange->native)->code != 0) {
+        raise_failure(state, 0, exchange->native, native, content);
     } else {
-        result = core_fast_finish(self, response, content);
-        response = NULL;
+        result = core_fast_finish(self, rqx_response_ref(exchange->native), content);
     }
-    rqx_response_unref(response);
+    if (exchange != NULL)
+        core_sync_release(exchange);
     Py_DECREF(transport);
     core_graveyard_drain(state);
     return result;

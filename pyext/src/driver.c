@@ -223,6 +223,16 @@ static int engine_uncork(rqx_engine *engine)
     return rc;
 }
 
+static int engine_collect(rqx_engine *engine)
+{
+    int rc;
+
+    Py_BEGIN_ALLOW_THREADS
+    rc = rqx_engine_collect(engine);
+    Py_END_ALLOW_THREADS
+    return rc;
+}
+
 /* What the woken tasks submit leaves together. */
 static int wake_corked(CoreDriver *self, rqx_engine *engine)
 {
@@ -233,6 +243,11 @@ static int wake_corked(CoreDriver *self, rqx_engine *engine)
         return 0;
     rqx_engine_cork(engine);
     rc = wake_ready(self);
+    /* what the tasks asked for leaves together, with what others ask for whose responses came meanwhile */
+    while (rc == 0 && engine_collect(engine) > 0) {
+        take_events(self);
+        rc = wake_ready(self);
+    }
     engine_uncork(engine);
     return rc;
 }

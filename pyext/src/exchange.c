@@ -10,14 +10,17 @@
 /* How long a thread waits before it looks for signals. */
 #define TICK_MS 100
 
-int core_wait(core_state *state, rqx_response *native, unsigned what)
+int core_wait(core_state *state, core_sync_exchange *exchange, unsigned what)
 {
-    int rc;
+    int rc, pass;
 
     do {
+        pass = 0;
         Py_BEGIN_ALLOW_THREADS
-        rc = rqx_response_wait(native, what, TICK_MS);
+        rc = core_sync_wait(exchange, what, TICK_MS, &pass);
         Py_END_ALLOW_THREADS
+        if (pass)
+            core_sync_pass(exchange->sync);
         if (rc == RQX_AGAIN && PyErr_CheckSignals() < 0)
             return -1;
     } while (rc == RQX_AGAIN);
@@ -59,16 +62,18 @@ static int submit_async(CoreExchange *self, CoreTransport *transport, rqx_reques
 
 static int submit_once(CoreExchange *self, CoreTransport *transport, rqx_request *native)
 {
-    rqx_client *client = core_transport_client(transport);
+    struct core_sync *sync = core_transport_sync(transport);
     int rc;
 
-    if (client == NULL)
-        return -1;
+    if (sync == NULL)
+        return RQX_ERR_STATE;
     Py_BEGIN_ALLOW_THREADS
-    rc = rqx_client_submit(client, native, NULL, &self->exchange.native);
-    rqx_client_unref(client);
+    rc = core_sync_submit(sync, native, &self->sync);
+    core_sync_unref(sync);
     Py_END_ALLOW_THREADS
-    return rc < 0 ? rc : 0;
+    if (rc == 0)
+        self->exchange.native = rqx_response_ref(self->sync->native);
+    return rc;
 }
 
 static int submit_sync(CoreExchange *self, CoreTransport *transport, rqx_request *native)
@@ -156,7 +161,7 @@ static PyObject *write_sync(CoreExchange *self, PyObject *data)
     if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0)
         return NULL;
     while ((rc = core_exchange_push(self, &view, &offset, &refused)) == 0) {
-        if (core_wait(self->state, self->exchange.native, RQX_EVENT_WRITE | RQX_EVENT_DONE) < 0) {
+        if (core_wait(self->state, self->sync, RQX_EVENT_WRITE | RQX_EVENT_DONE) < 0) {
             rc = -1;
             break;
         }
@@ -238,7 +243,7 @@ static PyObject *exchange_response(PyObject *op, PyObject *unused)
     (void)unused;
     if (self->loop != NULL)
         return core_op_for_response(self);
-    if (core_wait(self->state, self->exchange.native, RQX_EVENT_HEAD | RQX_EVENT_DONE) < 0) {
+    if (core_wait(self->state, self->sync, RQX_EVENT_HEAD | RQX_EVENT_DONE) < 0) {
         rqx_response_cancel(self->exchange.native);
         return NULL;
     }
@@ -279,6 +284,8 @@ static void exchange_dealloc(PyObject *op)
 
     PyObject_GC_UnTrack(op);
     core_exchange_clear(&self->exchange);
+    if (self->sync != NULL)
+        core_sync_release(self->sync);
     exchange_clear(op);
     type->tp_free(op);
     Py_DECREF(type);

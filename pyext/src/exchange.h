@@ -15,6 +15,7 @@ typedef struct CoreExchange {
     PyObject *request;   /* Request, for exceptions and for the response */
     PyObject *transport; /* kept open while this lives */
     PyObject *loop;      /* of an async exchange, else NULL */
+    core_sync_exchange *sync; /* of a sync one, else NULL; |exchange| then has but |native| */
     char wants_body;     /* the body is to be pushed */
 } CoreExchange;
 
@@ -36,8 +37,8 @@ int core_stream_poll(CoreStream *self, PyObject **ret_bytes);
 PyObject *core_exchange_make_response(CoreExchange *self);
 /* Whether the head, or the end, is there. */
 int core_exchange_has_head(const core_exchange *exchange);
-/* Waits for |what| with the GIL released and signals handled.  Sync exchanges only.  0 or -1. */
-int core_wait(core_state *state, rqx_response *native, unsigned what);
+/* Waits for |what| with the GIL released and signals handled.  0 or -1. */
+int core_wait(core_state *state, core_sync_exchange *exchange, unsigned what);
 /* Writes what the peer takes.  1: all was taken, 0: no room now, -1 with an exception; |*ret_refused|: no more is wanted. */
 int core_exchange_push(CoreExchange *self, const Py_buffer *view, Py_ssize_t *offset, int *ret_refused);
 

@@ -5,6 +5,7 @@
 
 #include "driver.h"
 #include "graveyard.h"
+#include "sync.h"
 
 static int add_names(core_state *state)
 {
@@ -85,6 +86,38 @@ static PyObject *module_versions(PyObject *module, PyObject *unused)
                          info->openssl, "cares", info->cares, "codings", info->codings);
 }
 
+static PyObject *module_forked(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    core_forked();
+    Py_RETURN_NONE;
+}
+
+/* A child has to know that it is one, before it waits for a lock that a thread of its parent held. */
+static int watch_forks(PyObject *module)
+{
+    PyObject *os = PyImport_ImportModule("os"), *hook = NULL, *function = NULL, *none = NULL, *kwargs = NULL;
+    PyObject *result = NULL;
+
+    if (os != NULL)
+        hook = PyObject_GetAttrString(os, "register_at_fork");
+    if (hook != NULL)
+        function = PyObject_GetAttrString(module, "_forked");
+    none = PyTuple_New(0);
+    if (function != NULL)
+        kwargs = Py_BuildValue("{s:O}", "after_in_child", function);
+    if (none != NULL && kwargs != NULL)
+        result = PyObject_Call(hook, none, kwargs);
+    Py_XDECREF(os);
+    Py_XDECREF(hook);
+    Py_XDECREF(function);
+    Py_XDECREF(none);
+    Py_XDECREF(kwargs);
+    Py_XDECREF(result);
+    return result == NULL ? -1 : 0;
+}
+
 PyTypeObject *core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *base, int public_name)
 {
     PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, (PyObject *)base);
@@ -126,7 +159,7 @@ static int module_exec(PyObject *module)
         if (inits[i](module, state) < 0)
             return -1;
     }
-    return 0;
+    return watch_forks(module);
 }
 
 /* Every object of the state, as pointers to PyObject *: for traverse and clear. */
@@ -211,6 +244,7 @@ static PyMethodDef module_methods[] = {
     {"register", (PyCFunction)(void (*)(void))module_register, METH_VARARGS | METH_KEYWORDS,
      "register(**names)\n--\n\nHand classes and functions of the package to the extension."},
     {"versions", module_versions, METH_NOARGS, "versions()\n--\n\nVersions of the library and of what it runs on."},
+    {"_forked", module_forked, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -63,7 +63,7 @@ static PyObject *sync_next(PyObject *op)
 
     while ((rc = core_stream_poll(self, &bytes)) == 0) {
         held = Py_NewRef((PyObject *)self->exchange);
-        rc = core_wait(self->state, self->exchange->exchange.native, RQX_EVENT_BODY | RQX_EVENT_DONE);
+        rc = core_wait(self->state, self->exchange->sync, RQX_EVENT_BODY | RQX_EVENT_DONE);
         Py_DECREF(held);
         if (rc < 0)
             break;

@@ -233,38 +233,50 @@ rqx_client *core_transport_make_client(CoreTransport *self, rqx_engine *engine)
 
 static void drop_sync(CoreTransport *self)
 {
-    rqx_engine *engine = self->engine;
-    rqx_client *client = self->client;
+    struct core_sync *sync = self->sync;
 
-    self->engine = NULL;
-    self->client = NULL;
-    rqx_client_unref(client);
-    rqx_engine_unref(engine);
+    self->sync = NULL;
+    core_sync_unref(sync);
 }
 
-rqx_client *core_transport_client(CoreTransport *self)
+static struct core_sync *open_sync(CoreTransport *self)
 {
+    rqx_engine_options options;
+    rqx_engine *engine = NULL;
+    struct core_sync *sync = NULL;
     rqx_client *client;
-    rqx_engine *engine;
     int rc;
 
-    if (self->client != NULL)
-        return rqx_client_ref(self->client);
-    rc = rqx_engine_new(NULL, &engine);
+    rqx_engine_options_init(&options);
+    options.mode = RQX_MODE_SYNC;
+    options.pull_events = 1;
+    rc = rqx_engine_new(&options, &engine);
     if (rc < 0) {
         core_raise_submit(self->state, rc, NULL, NULL);
         return NULL;
     }
     client = core_transport_make_client(self, engine);
-    if (client == NULL || self->client != NULL) {
-        /* failed, or another thread was quicker while attributes of the proxy were read */
+    if (client != NULL && (sync = core_sync_new(engine, client)) == NULL)
+        PyErr_NoMemory();
+    if (sync == NULL) {
         rqx_client_unref(client);
         rqx_engine_unref(engine);
-        return self->client == NULL ? NULL : rqx_client_ref(self->client);
     }
-    self->engine = engine;
-    self->client = client;
-    return rqx_client_ref(client);
+    return sync;
+}
+
+struct core_sync *core_transport_sync(CoreTransport *self)
+{
+    struct core_sync *sync;
+
+    if (self->sync == NULL) {
+        sync = open_sync(self);
+        if (self->sync == NULL)
+            self->sync = sync;
+        else
+            core_sync_unref(sync); /* another thread was quicker while attributes of the proxy were read */
+    }
+    return self->sync == NULL ? NULL : core_sync_ref(self->sync);
 }
 
 /* --- async --- */
@@ -363,19 +375,16 @@ static void close_drivers(CoreTransport *self, void (*close_one)(CoreDriver *dri
 static PyObject *transport_close(PyObject *op, PyObject *unused)
 {
     CoreTransport *self = (CoreTransport *)op;
-    rqx_client *client = self->client;
-    rqx_engine *engine = self->engine;
+    struct core_sync *sync = self->sync;
 
     (void)unused;
     self->closed = 1;
     close_drivers(self, core_driver_shutdown);
-    self->client = NULL;
-    self->engine = NULL;
-    if (client != NULL) {
+    self->sync = NULL;
+    if (sync != NULL) {
         Py_BEGIN_ALLOW_THREADS
-        rqx_client_close(client);
-        rqx_client_unref(client);
-        rqx_engine_unref(engine);
+        core_sync_close(sync);
+        core_sync_unref(sync);
         Py_END_ALLOW_THREADS
     }
     Py_RETURN_NONE;
@@ -390,7 +399,7 @@ static PyObject *transport_stats(PyObject *op, PyObject *unused)
     (void)unused;
     memset(&sum, 0, sizeof sum);
     for (i = -1; i < self->driver_count; i++) {
-        rqx_engine *engine = i < 0 ? self->engine : self->drivers[i]->engine;
+        rqx_engine *engine = i >= 0 ? self->drivers[i]->engine : self->sync == NULL ? NULL : core_sync_engine(self->sync);
 
         if (engine == NULL)
             continue;

@@ -10,6 +10,7 @@
 #include "core.h"
 #include "driver.h"
 #include "models.h"
+#include "sync.h"
 
 typedef struct CoreTransport {
     PyObject_HEAD
@@ -25,9 +26,7 @@ typedef struct CoreTransport {
     PyObject *socket_options; /* list or NULL */
     int is_async;
     int closed;               /* close() was called, and nothing was sent since */
-    /* of a sync transport */
-    rqx_engine *engine;
-    rqx_client *client;
+    struct core_sync *sync; /* of a sync transport, from the first request on */
     /* of an async transport */
     CoreDriver **drivers;
     Py_ssize_t driver_count;
@@ -36,8 +35,8 @@ typedef struct CoreTransport {
 
 /* Makes a client of the settings on |engine|.  NULL with an exception. */
 rqx_client *core_transport_make_client(CoreTransport *self, rqx_engine *engine);
-/* The client of a sync transport, a new reference; NULL with an exception. */
-rqx_client *core_transport_client(CoreTransport *self);
+/* The engine of a sync transport, a new reference; NULL with an exception. */
+struct core_sync *core_transport_sync(CoreTransport *self);
 /* The driver for |loop|, borrowed; NULL with an exception. */
 CoreDriver *core_transport_driver(CoreTransport *self, PyObject *loop, int is_trio);
 /* This process is a forked child: leaves the parent's engine alone and forgets it. */

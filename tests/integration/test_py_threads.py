@@ -295,3 +295,49 @@ def test_ten_loops_on_one_client(ca, nginx):
         await client.aclose()
 
     asyncio.run(end())
+
+
+def test_closing_ends_what_threads_wait_for(ca, peer):
+    server, ended = peer(), []
+    client = requestx.Client(ca_bundle=ca.ca_file, timeout=None)
+
+    def wait(path):
+        with pytest.raises(requestx.TransportError):
+            if path.startswith("/partial"):
+                with client.stream("GET", server.url(path)) as response:
+                    response.read()
+            else:
+                client.get(server.url(path))
+        ended.append(time.monotonic())
+
+    threads = [threading.Thread(target=wait, args=(path,)) for path in ("/never", "/partial?n=10", "/never", "/partial?n=5")]
+    for thread in threads:
+        thread.start()
+    server.wait(lambda: len(server.requests()) == 4)
+    time.sleep(0.1)
+    begin = time.monotonic()
+    client.close()
+    for thread in threads:
+        thread.join()
+    assert len(ended) == 4 and max(ended) - begin < 5
+
+
+def test_a_connection_that_breaks_ends_all_waits(ca, peer):
+    server, ended = peer(check=False), []
+    with requestx.Client(ca_bundle=ca.ca_file, timeout=None) as client:
+
+        def wait(number):
+            with pytest.raises(requestx.TransportError):
+                client.get(server.url("/never"))
+            ended.append(time.monotonic())
+
+        threads = [threading.Thread(target=wait, args=(number,)) for number in range(5)]
+        for thread in threads:
+            thread.start()
+        server.wait(lambda: len(server.requests()) == 5)
+        begin = time.monotonic()
+        with pytest.raises(requestx.TransportError):
+            client.get(server.url("/abort"))
+        for thread in threads:
+            thread.join()
+        assert len(ended) == 5 and max(ended) - begin < 5
