@@ -334,7 +334,7 @@ def _quote(value):
 
 
 def _parse_challenges(text):
-    """(scheme, parameters) for each challenge of a WWW-Authenticate field, which may list several (RFC 9110, 11.6.1)."""
+    """(scheme, parameters) for each challenge of a field, which may list several (RFC 9110, 11.6.1)."""
     challenges = []
     for item in _split_list(text):
         head, space, rest = item.partition(" ")

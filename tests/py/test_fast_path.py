@@ -30,7 +30,7 @@ class Watch:
 
 @pytest.fixture
 def send(ca, app, monkeypatch):
-    """send(call, settings...): the response to call(client), of both clients, and whether both were slow, or both fast."""
+    """send(call, ...): the response to call(client), the same of both clients, and whether both were slow."""
     monkeypatch.setenv("SSL_CERT_FILE", ca.ca_file)
 
     def send(call, prepare=lambda client: None, async_prepare=None, **settings):
@@ -203,7 +203,9 @@ SLOW_CALLS = {
     "params": lambda client, url: client.get(url("/echo?a=1"), params={"b": 2}),
     "empty params": lambda client, url: client.get(url("/echo?a=1"), params={}),
     "form": lambda client, url: client.post(url("/echo"), data={"a": 1}),
-    "files": lambda client, url: client.post(url("/echo"), files={"f": b"x"}, headers={"Content-Type": "multipart/form-data; boundary=b"}),
+    "files": lambda client, url: client.post(
+        url("/echo"), files={"f": b"x"}, headers={"Content-Type": "multipart/form-data; boundary=b"}
+    ),
     "tuple": lambda client, url: client.get(url("/echo"), auth=("us\u00e9r", "pass")),
     "digest": lambda client, url: client.get(url("/echo"), auth=requestx.Auth.digest("user", "pass")),
     "function": lambda client, url: client.get(url("/echo"), auth=lambda request: request),

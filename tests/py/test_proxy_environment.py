@@ -178,7 +178,9 @@ def test_pattern_without_colon(pattern):
 def test_pattern_order():
     patterns = [
         URLPattern(text)
-        for text in ("all://", "http://", "all://example.com", "http://example.com", "all://a:1", "http://*.example.com")
+        for text in (
+            "all://", "http://", "all://example.com", "http://example.com", "all://a:1", "http://*.example.com",
+        )  # fmt: skip
     ]
     assert [one.pattern for one in sorted(patterns)] == [
         "all://a:1",
