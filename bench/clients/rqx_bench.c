@@ -206,7 +206,16 @@ static void run_events(struct run *run, long requests)
     }
     while (run->running > 0) {
         drive_once(run);
-        take_all(run);
+        if (run->fd < 0) {
+            take_all(run);
+            continue;
+        }
+        /* what answers the events leaves together, with what answers those that come meanwhile */
+        check(rqx_engine_cork(run->engine), "rqx_engine_cork");
+        do {
+            take_all(run);
+        } while (rqx_engine_collect(run->engine) > 0);
+        check(rqx_engine_uncork(run->engine), "rqx_engine_uncork");
     }
 }
 

@@ -107,6 +107,13 @@ RQX_API int rqx_engine_dispatch(rqx_engine *engine);
  * the two the descriptor need not be readable for work that waits.  Errors: RQX_ERR_MODE, RQX_ERR_FORKED.  Since 0.1.
  */
 RQX_API int rqx_engine_cork(rqx_engine *engine);
+/**
+ * EMBEDDED with |pull_events|, between cork and uncork: looks, without blocking and without sending anything, for what
+ * arrived meanwhile, so that what answers it leaves together with the rest.  Gives 1 if events wait for
+ * rqx_engine_take; 0 if not, if only a few exchanges are under way, or if it looked often enough since cork.  Errors:
+ * RQX_ERR_MODE, RQX_ERR_STATE (not corked), RQX_ERR_FORKED.  Since 0.1.
+ */
+RQX_API int rqx_engine_collect(rqx_engine *engine);
 /** Ends rqx_engine_cork.  Never blocks; events wait for the next rqx_engine_take or dispatch.  Since 0.1. */
 RQX_API int rqx_engine_uncork(rqx_engine *engine);
 /**

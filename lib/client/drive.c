@@ -87,6 +87,56 @@ static void tell_callbacks(struct rqx_engine *engine)
 
 /* ---- EMBEDDED ---- */
 
+/*
+ * While many exchanges are under way, responses arrive as fast as they are worked on.  Looking again before anything is
+ * sent lets the requests that follow them leave in fewer, larger pieces, which costs both ends less.  A few looks at
+ * most: what waits to be sent must not grow old.
+ */
+#define COLLECT_EXCHANGES 8
+#define COLLECT_LOOKS     4
+
+static bool collect_locked(struct rqx_engine *engine)
+{
+    const rqx_engine_stats *stats = &engine->stats;
+
+    if (engine->looks >= COLLECT_LOOKS || stats->exchanges_open < stats->exchanges_queued + COLLECT_EXCHANGES)
+        return false;
+    engine->looks++;
+    if (rqx__loop_poll(engine->loop, 1) < 0)
+        return false;
+    if (rqx__loop_deliver(engine->loop))
+        rqx__loop_wake(engine->loop);
+    return !rqx__list_empty(&engine->events);
+}
+
+int rqx_engine_collect(rqx_engine *engine)
+{
+    int rv;
+
+    if (engine->mode != RQX_MODE_EMBEDDED || !engine->pull_events)
+        return RQX_ERR_MODE;
+    rv = rqx__engine_lock(engine);
+    if (rv < 0)
+        return rv;
+    rv = engine->corked == 0 ? RQX_ERR_STATE : collect_locked(engine);
+    rqx__engine_unlock_quiet(engine);
+    return rv;
+}
+
+/* Callbacks for all that is there, and for what comes while they run.  Under the lock, which is given back around them.
+ */
+static void tell_and_collect(struct rqx_engine *engine)
+{
+    if (engine->pull_events)
+        return;
+    engine->looks = 0;
+    do {
+        rqx__engine_unlock_quiet(engine);
+        tell_callbacks(engine);
+        rqx__engine_relock(engine);
+    } while (collect_locked(engine));
+}
+
 int rqx_engine_fd(const rqx_engine *engine)
 {
     return engine->mode == RQX_MODE_EMBEDDED ? rqx__loop_fd(engine->loop) : RQX_ERR_MODE;
@@ -109,15 +159,18 @@ int rqx_engine_dispatch(rqx_engine *engine)
     }
     engine->stats.dispatches++;
     engine->corked++;
-    more = rqx__loop_dispatch(engine->loop);
+    more = rqx__loop_deliver(engine->loop) ? RQX_AGAIN : 0;
     rqx__engine_feed(engine);
+    tell_and_collect(engine);
     rqx__loop_run_deferred(engine->loop);
     engine->corked--;
-    if (more == RQX_AGAIN || !rqx__list_empty(&engine->feeds))
+    if (rqx__loop_has_deferred(engine->loop) || !rqx__list_empty(&engine->feeds) ||
+        (!engine->pull_events && !rqx__list_empty(&engine->events)))
+        more = RQX_AGAIN;
+    if (more == RQX_AGAIN)
         rqx__loop_wake(engine->loop);
     rqx__loop_settle(engine->loop);
     rqx__engine_unlock_quiet(engine);
-    tell_callbacks(engine);
     return more;
 }
 
@@ -130,7 +183,8 @@ int rqx_engine_cork(rqx_engine *engine)
     rv = rqx__engine_lock(engine);
     if (rv < 0)
         return rv;
-    engine->corked++;
+    if (engine->corked++ == 0)
+        engine->looks = 0;
     rqx__engine_unlock_quiet(engine);
     return 0;
 }

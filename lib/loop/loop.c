@@ -413,7 +413,7 @@ void rqx__loop_run_deferred(struct rqx__loop *loop)
     }
 }
 
-int rqx__loop_dispatch(struct rqx__loop *loop)
+bool rqx__loop_deliver(struct rqx__loop *loop)
 {
     size_t count = loop->batch_len;
     bool full = loop->batch_full;
@@ -425,6 +425,13 @@ int rqx__loop_dispatch(struct rqx__loop *loop)
     for (i = 0; i < count; i++)
         deliver(loop, &loop->batch[i]);
     rqx__timers_run(&loop->timers, loop->now);
+    return full;
+}
+
+int rqx__loop_dispatch(struct rqx__loop *loop)
+{
+    bool full = rqx__loop_deliver(loop);
+
     rqx__loop_run_deferred(loop);
     return full || rqx__loop_has_deferred(loop) ? RQX_AGAIN : 0;
 }

@@ -119,5 +119,7 @@ uint64_t rqx__loop_next_deadline(const struct rqx__loop *loop);
  * full or deferred work is left (it queued itself very often): there is more to do at once.
  */
 int rqx__loop_dispatch(struct rqx__loop *loop);
+/* The first half of that: leaves deferred work alone.  True if the batch was full. */
+bool rqx__loop_deliver(struct rqx__loop *loop);
 
 #endif

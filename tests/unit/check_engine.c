@@ -583,6 +583,47 @@ START_TEST(one_descriptor_carries_many_requests)
 }
 END_TEST
 
+START_TEST(what_comes_while_corked_is_collected)
+{
+    rqx_engine *engine = new_engine(RQX_MODE_EMBEDDED, 1);
+    rqx_client *client = new_client(engine);
+    rqx_request *request = new_request("GET", "/ok");
+    rqx_response *response;
+    rqx_event events[64];
+    int started = 0;
+    int done = 0;
+
+    ck_assert_int_eq(rqx_engine_collect(engine), RQX_ERR_STATE);
+    for (; started < 50; started++)
+        ck_assert_int_eq(rqx_client_submit(client, request, NULL, &response), 0);
+    while (done < 500) {
+        int looks = 0;
+        int count;
+        int i;
+
+        drive(engine);
+        ck_assert_int_eq(rqx_engine_cork(engine), 0);
+        do {
+            while ((count = rqx_engine_take(engine, events, 64)) > 0) {
+                for (i = 0; i < count; i++, done++) {
+                    ck_assert_int_eq(rqx_response_status(events[i].response), 200);
+                    rqx_response_unref(events[i].response);
+                    if (started++ < 500)
+                        ck_assert_int_eq(rqx_client_submit(client, request, NULL, &response), 0);
+                }
+            }
+            ck_assert_int_le(++looks, 100);
+        } while (rqx_engine_collect(engine) == 1);
+        ck_assert_int_eq(rqx_engine_uncork(engine), 0);
+    }
+    ck_assert_int_eq(done, 500);
+    ck_assert_int_eq(atomic_load(&server.requests), 500);
+    rqx_request_unref(request);
+    rqx_client_unref(client);
+    rqx_engine_unref(engine);
+}
+END_TEST
+
 static void count_done(rqx_response *response, unsigned what, void *user)
 {
     if ((what & RQX_EVENT_DONE) == 0)
@@ -834,6 +875,7 @@ static void add_common(TCase *tcase)
     tcase_add_test(tcase, a_body_above_the_caller_s_maximum_is_an_error);
     tcase_add_test(tcase, redirects_are_followed_with_their_history);
     tcase_add_test(tcase, one_descriptor_carries_many_requests);
+    tcase_add_test(tcase, what_comes_while_corked_is_collected);
     tcase_add_test(tcase, callbacks_tell_an_embedded_engine_s_events);
     tcase_add_test(tcase, a_deadline_makes_the_descriptor_readable);
     tcase_add_test(tcase, letting_go_of_responses_cancels_them);
