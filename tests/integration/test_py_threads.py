@@ -328,7 +328,7 @@ def test_a_connection_that_breaks_ends_all_waits(ca, peer):
 
         def wait(number):
             with pytest.raises(requestx.TransportError):
-                client.get(server.url("/never"))
+                client.post(server.url("/never"))
             ended.append(time.monotonic())
 
         threads = [threading.Thread(target=wait, args=(number,)) for number in range(5)]
@@ -337,7 +337,7 @@ def test_a_connection_that_breaks_ends_all_waits(ca, peer):
         server.wait(lambda: len(server.requests()) == 5)
         begin = time.monotonic()
         with pytest.raises(requestx.TransportError):
-            client.get(server.url("/abort"))
+            client.post(server.url("/abort"))
         for thread in threads:
             thread.join()
         assert len(ended) == 5 and max(ended) - begin < 5
