@@ -53,8 +53,8 @@ struct rqx__dial {
 
 const char *rqx__dial_phase_text(enum rqx__dial_phase phase)
 {
-    static const char *const texts[] = {"resolving the name", "connecting", "proxy tunnel", "TLS handshake",
-                                        "connected"};
+    static const char *const texts[] = {"resolving the name", "connecting", "waiting for the proxy",
+                                        "waiting for the TLS handshake", "connected"};
 
     return texts[phase];
 }

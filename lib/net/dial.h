@@ -68,7 +68,7 @@ void rqx__dial_free(struct rqx__dial *dial);
 /* In a forked child. */
 void rqx__dial_abandon(struct rqx__dial *dial);
 enum rqx__dial_phase rqx__dial_phase(const struct rqx__dial *dial);
-/* "resolving the name", "connecting", "proxy tunnel", "TLS handshake": static. */
+/* What is waited for, to be put after "while": static. */
 const char *rqx__dial_phase_text(enum rqx__dial_phase phase);
 const struct rqx__dial_times *rqx__dial_times(const struct rqx__dial *dial);
 

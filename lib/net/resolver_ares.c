@@ -204,7 +204,7 @@ static void note_status(struct rqx__ares_request *request, int status)
         refuse(request, RQX_ERR_RESOLVE, "timed out asking the DNS servers");
         break;
     case ARES_ECONNREFUSED:
-        refuse(request, RQX_ERR_RESOLVE, "no answer from the DNS servers"); /* refused connections, and failures */
+        refuse(request, RQX_ERR_RESOLVE, "the DNS servers cannot be reached or failed"); /* c-ares tells both the same way */
         break;
     case ARES_ESERVFAIL:
     case ARES_EREFUSED:

@@ -824,7 +824,7 @@ START_TEST(each_phase_can_hang_and_be_left)
     under_way = begin(&target, &outcome);
     while (rqx__dial_phase(under_way) != RQX__DIAL_TLS)
         turn();
-    ck_assert_str_eq(rqx__dial_phase_text(rqx__dial_phase(under_way)), "TLS handshake");
+    ck_assert_str_eq(rqx__dial_phase_text(rqx__dial_phase(under_way)), "waiting for the TLS handshake");
     ck_assert_uint_gt(rqx__dial_times(under_way)->connected, 0);
     turn();
     rqx__dial_free(under_way);
@@ -834,7 +834,7 @@ START_TEST(each_phase_can_hang_and_be_left)
     under_way = begin(&target, &outcome);
     while (rqx__dial_phase(under_way) != RQX__DIAL_PROXY)
         turn();
-    ck_assert_str_eq(rqx__dial_phase_text(rqx__dial_phase(under_way)), "proxy tunnel");
+    ck_assert_str_eq(rqx__dial_phase_text(rqx__dial_phase(under_way)), "waiting for the proxy");
     ck_assert_uint_eq(rqx__dial_times(under_way)->connected, 0);
     turn();
     rqx__dial_free(under_way);
