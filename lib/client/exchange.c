@@ -349,6 +349,9 @@ static void again(struct rqx__defer *defer, void *user)
         rv = rqx__hop_next(exchange, &err);
     else
         rqx__response_reset(&exchange->response);
+    if (rv >= 0 && exchange->drop_expect)
+        rv = rqx__hop_drop_expect(exchange);
+    exchange->drop_expect = false;
     if (rv >= 0)
         rv = rqx__upload_restart(&exchange->upload);
     if (rv >= 0)
@@ -449,6 +452,12 @@ static bool is_misdirected(const struct rqx__exchange *exchange, int status)
     return status == 421 && !exchange->misdirected && may_replay(exchange, RQX__CLOSE_UNPROCESSED);
 }
 
+/* Whoever cannot wait for 100 (Continue) says so, and is asked again without it (RFC 9110 section 10.1.1). */
+static bool is_unexpected(const struct rqx__exchange *exchange, int status)
+{
+    return status == 417 && exchange->head.expect_continue && may_replay(exchange, RQX__CLOSE_UNPROCESSED);
+}
+
 /* Body bytes are not for the user; a long or unknown rest is not worth reading. */
 static void discard_body(struct rqx__exchange *exchange, int64_t content_length)
 {
@@ -480,6 +489,11 @@ static int take_final_head(struct rqx__exchange *exchange, int64_t content_lengt
     if (is_misdirected(exchange, response->status)) {
         exchange->misdirected = true;
         rqx__conn_shutdown(exchange->conn); /* the next try goes elsewhere */
+        discard_body(exchange, content_length);
+        return 0;
+    }
+    if (is_unexpected(exchange, response->status)) {
+        exchange->drop_expect = true;
         discard_body(exchange, content_length);
         return 0;
     }
@@ -609,7 +623,7 @@ static bool goes_on(struct rqx__exchange *exchange)
         rqx__timer_clear(exchange->client->engine->loop, &exchange->timer);
         rqx__exchange_retry_now(exchange);
     } else {
-        replay(exchange); /* 421 */
+        replay(exchange); /* 421, 417 */
     }
     return true;
 }

@@ -156,6 +156,19 @@ int rqx__hop_head(struct rqx__exchange *exchange)
     return 0;
 }
 
+int rqx__hop_drop_expect(struct rqx__exchange *exchange)
+{
+    struct rqx__hop *hop = &exchange->hop;
+    int rv = 0;
+
+    if (hop->fields == NULL)
+        rv = rqx_headers_copy(&exchange->request->headers, &hop->fields);
+    if (rv < 0)
+        return rv;
+    rqx_headers_remove(hop->fields, "expect", 6);
+    return 0;
+}
+
 /* ---- redirects ---- */
 
 int rqx__hop_wanted(struct rqx__exchange *exchange, struct rqx__err *err)
