@@ -233,6 +233,13 @@ static int lead_once(struct rqx_engine *engine, uint64_t deadline)
     return rv;
 }
 
+/* Nothing that was left to the leader stays behind when it leaves. */
+static void stop_leading(struct rqx_engine *engine)
+{
+    engine->leading = false;
+    rqx__loop_run_deferred(engine->loop);
+}
+
 static void timespec_of(uint64_t ns, struct timespec *ret_time)
 {
     ret_time->tv_sec = (time_t)(ns / 1000000000u);
@@ -307,7 +314,7 @@ int rqx__engine_wait_locked(struct rqx_engine *engine, struct rqx__waiter **wait
     if (waiter_slot != NULL)
         *waiter_slot = NULL;
     if (leading)
-        engine->leading = false;
+        stop_leading(engine);
     hand_over(engine);
     if (waiter.has_cond)
         pthread_cond_destroy(&waiter.cond);
@@ -331,7 +338,7 @@ int rqx_engine_run(rqx_engine *engine, int64_t timeout_ms)
     if (timeout_ms == 0 && !engine->leading && !has_events(engine)) {
         engine->leading = true;
         rv = lead_once(engine, 1);
-        engine->leading = false;
+        stop_leading(engine);
         hand_over(engine);
         if (rv >= 0)
             rv = has_events(engine) ? 0 : RQX_AGAIN;

@@ -84,9 +84,12 @@ void rqx__engine_unlock(struct rqx_engine *engine)
     } else {
         /* who polls in rqx_engine_run waits for events of any thread */
         bool heard = engine->mode == RQX_MODE_THREAD || (engine->pull_events && engine->leading);
+        /* a leader that is there writes for all: what comes before it runs leaves in one piece */
+        bool left = engine->mode == RQX_MODE_SYNC && engine->leading && rqx__loop_has_deferred(engine->loop);
 
-        rqx__loop_run_deferred(engine->loop);
-        if (!rqx__list_empty(&engine->feeds) || (heard && !rqx__list_empty(&engine->events)))
+        if (!left)
+            rqx__loop_run_deferred(engine->loop);
+        if (left || !rqx__list_empty(&engine->feeds) || (heard && !rqx__list_empty(&engine->events)))
             rqx__loop_wake(engine->loop);
         rqx__loop_settle(engine->loop);
     }
