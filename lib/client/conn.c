@@ -297,6 +297,15 @@ static bool read_some(struct rqx__conn *conn)
     return true;
 }
 
+bool rqx__conn_look(struct rqx__conn *conn)
+{
+    conn->codec->now = rqx__loop_now(conn->engine->loop);
+    if (!read_some(conn))
+        return false;
+    rqx__conn_kick(conn);
+    return true;
+}
+
 /*
  * Writing failed, but the peer may have said why before it closed (an early 413, GOAWAY): what it sent is worth more
  * than our failure.  Always false: the connection is gone.

@@ -70,6 +70,11 @@ void rqx__conn_kick(struct rqx__conn *conn);
 void rqx__conn_hold(struct rqx__conn *conn, struct rqx__exchange *exchange);
 /* Ends that.  Harmless if nothing is held. */
 void rqx__conn_unhold(struct rqx__exchange *exchange);
+/*
+ * The connection rested and is about to be used: takes in what came meanwhile (GOAWAY, the end, bytes that nobody asked
+ * for), since nobody may have polled.  False: it is gone.  Not from inside an upcall.
+ */
+bool rqx__conn_look(struct rqx__conn *conn);
 /* How many more streams it takes. */
 size_t rqx__conn_capacity(const struct rqx__conn *conn);
 

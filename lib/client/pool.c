@@ -19,6 +19,8 @@
 #define TRIM_DELAY_MS 100
 /* Origins without connections that are remembered for what is known of them. */
 #define ORIGINS_KEPT 1024
+/* A connection that was idle for longer than this is looked at before it is used. */
+#define LOOK_AFTER_MS 1
 
 static struct rqx__pool *pool_of(const struct rqx__origin *origin)
 {
@@ -189,12 +191,24 @@ static void enqueue(struct rqx__origin *origin, struct rqx__exchange *exchange, 
     exchange->origin = origin;
 }
 
+/*
+ * Whether something may have come on an idle connection that no poll has seen: where the engine is driven only by those
+ * who wait, or the foreign loop was busy.  One that is used again at once is not worth the call.
+ */
+static bool has_rested(const struct rqx__conn *conn)
+{
+    return !rqx__list_empty(&conn->idle_node) &&
+           rqx__loop_now(conn->engine->loop) > conn->idle_since + LOOK_AFTER_MS * RQX__NS_PER_MS;
+}
+
 /* A connection of the origin that takes another stream; NULL if there is none. */
 static struct rqx__conn *ready_conn(struct rqx__origin *origin)
 {
     while (!rqx__list_empty(&origin->ready)) {
         struct rqx__conn *conn = RQX__OF(origin->ready.next, struct rqx__conn, ready_node);
 
+        if (has_rested(conn) && !rqx__conn_look(conn))
+            continue;
         if (rqx__conn_capacity(conn) != 0)
             return conn;
         rqx__list_remove(&conn->ready_node);
