@@ -201,12 +201,25 @@ static bool has_rested(const struct rqx__conn *conn)
            rqx__loop_now(conn->engine->loop) > conn->idle_since + LOOK_AFTER_MS * RQX__NS_PER_MS;
 }
 
+/* Idle for too long, and no timer came by to close it, for the same reason. */
+static bool has_expired(const struct rqx__conn *conn)
+{
+    int64_t expiry_ms = conn->origin->client->options.limits.keepalive_expiry_ms;
+
+    return !rqx__list_empty(&conn->idle_node) &&
+           rqx__clock_after_ms(conn->idle_since, expiry_ms) <= rqx__loop_now(conn->engine->loop);
+}
+
 /* A connection of the origin that takes another stream; NULL if there is none. */
 static struct rqx__conn *ready_conn(struct rqx__origin *origin)
 {
     while (!rqx__list_empty(&origin->ready)) {
         struct rqx__conn *conn = RQX__OF(origin->ready.next, struct rqx__conn, ready_node);
 
+        if (has_expired(conn)) {
+            rqx__conn_close(conn, NULL);
+            continue;
+        }
         if (has_rested(conn) && !rqx__conn_look(conn))
             continue;
         if (rqx__conn_capacity(conn) != 0)
