@@ -352,7 +352,9 @@ static void again(struct rqx__defer *defer, void *user)
     if (rv >= 0 && exchange->drop_expect)
         rv = rqx__hop_drop_expect(exchange);
     exchange->drop_expect = false;
-    if (rv >= 0)
+    if (exchange->hop.drop_body)
+        rqx__upload_done(&exchange->upload); /* nobody asks for it again, so it need not be there again */
+    else if (rv >= 0)
         rv = rqx__upload_restart(&exchange->upload);
     if (rv >= 0)
         rv = start_hop(exchange, &err);
