@@ -124,6 +124,11 @@ RQX_API rqx_slice rqx_response_raw_body(const rqx_response *response);
  */
 RQX_API int rqx_response_body(rqx_response *response, rqx_slice *ret_body);
 /**
+ * Frees the body of a response that was not streamed and is done, before the response itself: for who has made a copy.  What
+ * rqx_response_raw_body and rqx_response_body gave ends here, and they give nothing any more.  Since 0.1.
+ */
+RQX_API void rqx_response_discard_body(rqx_response *response);
+/**
  * Streamed responses: gives up to |cap| bytes as received.  0 with |*ret_len| > 0; 0 with |*ret_len| 0 at the end;
  * RQX_AGAIN if there are none yet (RQX_EVENT_BODY tells); the exchange's error when it failed.  Reading gives window
  * credit back to the peer, so that what is not read is not sent.  Since 0.1.

@@ -104,6 +104,14 @@ int rqx_response_body(rqx_response *response, rqx_slice *ret_body)
     return 0;
 }
 
+void rqx_response_discard_body(rqx_response *response)
+{
+    if (!rqx_response_done(response) || response->exchange == NULL || response->exchange->streamed)
+        return;
+    rqx__buf_done(&response->body);
+    rqx__buf_done(&response->decoded);
+}
+
 /* What read gives when the queue is empty.  Under the lock, or done. */
 static int nothing_left(struct rqx__exchange *exchange)
 {

@@ -320,7 +320,10 @@ class Response(_core.ResponseBase):
         codings = self.headers.get_list("content-encoding", split_commas=True)
         known = _known_codings()
         codings = [coding for coding in map(str.lower, codings) if coding in known]
-        return _core.Decoder(", ".join(codings)) if codings else _Identity()
+        if not codings:
+            return _Identity()
+        # What came over the network may be made to burst: it is decoded within limits.
+        return _core.Decoder(", ".join(codings), limited=self.connection_id is not None)
 
     # pickling
 

@@ -63,16 +63,19 @@ static PyObject *decoder_flush(PyObject *op, PyObject *unused)
 
 static int decoder_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"codings", NULL};
+    static char *names[] = {"codings", "limited", NULL};
     CoreDecoder *self = (CoreDecoder *)op;
     rqx_decoder *native = NULL;
+    rqx_client_options defaults;
     const char *codings;
     Py_ssize_t len;
-    int rc;
+    int rc, limited = 0;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "s#:Decoder", names, &codings, &len))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "s#|p:Decoder", names, &codings, &len, &limited))
         return -1;
-    rc = rqx_decoder_new(codings, (size_t)len, 0, 0, &native);
+    rqx_client_options_init(&defaults);
+    rc = rqx_decoder_new(codings, (size_t)len, limited ? defaults.max_decoded : 0,
+                         limited ? defaults.max_decode_ratio : 0, &native);
     if (rc < 0) {
         if (rc == RQX_ERR_NOMEM)
             PyErr_NoMemory();
@@ -100,7 +103,9 @@ static PyMethodDef decoder_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-PyDoc_STRVAR(decoder_doc, "Decoder(codings)\n--\n\nUndoes content codings: 'gzip', or a list such as 'gzip, br'.");
+PyDoc_STRVAR(decoder_doc, "Decoder(codings, limited=False)\n--\n\n"
+                          "Undoes content codings: 'gzip', or a list such as 'gzip, br'; limited, within the\n"
+                          "bounds that the engine's own responses have.");
 
 static PyType_Slot decoder_slots[] = {
     {Py_tp_doc, (void *)decoder_doc},

@@ -88,6 +88,8 @@ static PyObject *content_of(core_state *state, CoreResponse *self)
         return NULL;
     }
     self->content = PyBytes_FromStringAndSize(body.data, (Py_ssize_t)body.len);
+    if (self->content != NULL)
+        rqx_response_discard_body(self->native);
     return self->content;
 }
 
