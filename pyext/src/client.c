@@ -2,37 +2,9 @@
  * client.c - the types SyncClientBase and AsyncClientBase.
  */
 #include "client.h"
+#include "verb.h"
 
 #include <stddef.h>
-
-static int read_args(PyObject *op, core_args *args, int verb, PyObject *const *values, Py_ssize_t nargs,
-                     PyObject *kwnames)
-{
-    return core_args_read(((CoreClient *)op)->state, args, verb, values, nargs, kwnames);
-}
-
-#define VERB(function, verb)                                                                                           \
-    static PyObject *sync_##function(PyObject *op, PyObject *const *values, Py_ssize_t nargs, PyObject *kwnames)       \
-    {                                                                                                                  \
-        core_args args;                                                                                                \
-                                                                                                                       \
-        return read_args(op, &args, verb, values, nargs, kwnames) < 0 ? NULL : core_sync_request(op, &args);           \
-    }                                                                                                                  \
-    static PyObject *async_##function(PyObject *op, PyObject *const *values, Py_ssize_t nargs, PyObject *kwnames)      \
-    {                                                                                                                  \
-        core_args args;                                                                                                \
-                                                                                                                       \
-        return read_args(op, &args, verb, values, nargs, kwnames) < 0 ? NULL : core_async_request(op, &args, verb);    \
-    }
-
-VERB(request, VERB_REQUEST)
-VERB(get, VERB_GET)
-VERB(options, VERB_OPTIONS)
-VERB(head, VERB_HEAD)
-VERB(delete, VERB_DELETE)
-VERB(post, VERB_POST)
-VERB(put, VERB_PUT)
-VERB(patch, VERB_PATCH)
 
 static PyObject *client_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
@@ -84,28 +56,6 @@ static void client_dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
-/* The default of those that show an ellipsis is USE_CLIENT_DEFAULT, which a signature in text cannot name. */
-#define OPTIONS                                                                                                        \
-    "params=None, headers=None, cookies=None, auth=..., follow_redirects=..., timeout=..., extensions=None"
-#define BODY   "content=None, data=None, files=None, json=None, "
-#define FAST   METH_FASTCALL | METH_KEYWORDS
-#define METHOD(kind, function, parameters, doc)                                                                        \
-    {                                                                                                                  \
-        #function, (PyCFunction)(void (*)(void))kind##_##function, FAST,                                               \
-            #function "($self, " parameters OPTIONS ")\n--\n\n" doc                                                    \
-    }
-#define METHODS(kind)                                                                                                  \
-    METHOD(kind, request, "method, url, *, " BODY, "Send a request and read its response."),                           \
-        METHOD(kind, get, "url, *, ", "Send a GET request."), METHOD(kind, options, "url, *, ", "Send an OPTIONS request."), \
-        METHOD(kind, head, "url, *, ", "Send a HEAD request."),                                                        \
-        METHOD(kind, delete, "url, *, ", "Send a DELETE request."),                                                    \
-        METHOD(kind, post, "url, *, " BODY, "Send a POST request."),                                                   \
-        METHOD(kind, put, "url, *, " BODY, "Send a PUT request."),                                                     \
-        METHOD(kind, patch, "url, *, " BODY, "Send a PATCH request."),
-
-static PyMethodDef sync_methods[] = {METHODS(sync){NULL, NULL, 0, NULL}};
-static PyMethodDef async_methods[] = {METHODS(async){NULL, NULL, 0, NULL}};
-
 static PyMethodDef client_methods[] = {
     {"_fast_configure", (PyCFunction)(void (*)(void))core_fast_configure, METH_VARARGS | METH_KEYWORDS,
      "Settings of the client, for the fast path."},
@@ -143,14 +93,12 @@ static PyType_Slot client_slots[] = {
 static PyType_Slot sync_slots[] = {
     LIFE,
     {Py_tp_doc, (void *)"The request methods of Client."},
-    {Py_tp_methods, sync_methods},
     {0, NULL},
 };
 
 static PyType_Slot async_slots[] = {
     LIFE,
     {Py_tp_doc, (void *)"The request methods of AsyncClient."},
-    {Py_tp_methods, async_methods},
     {0, NULL},
 };
 
@@ -176,5 +124,8 @@ int core_client_init(PyObject *module, core_state *state)
     }
     state->sync_client_type = core_add_type(module, &sync_spec, state->client_type, 1);
     state->async_client_type = core_add_type(module, &async_spec, state->client_type, 1);
-    return state->sync_client_type == NULL || state->async_client_type == NULL ? -1 : 0;
+    if (state->sync_client_type == NULL || state->async_client_type == NULL ||
+        core_verb_add(state, state->sync_client_type, 0) < 0)
+        return -1;
+    return core_verb_add(state, state->async_client_type, 1);
 }

@@ -184,6 +184,8 @@ typedef struct core_state {
     PyTypeObject *sync_client_type;
     PyTypeObject *async_client_type;
     PyTypeObject *timings_type;
+    PyTypeObject *verb_type;
+    PyTypeObject *bound_verb_type;
     PyObject *mapping;      /* collections.abc.Mapping */
     PyObject *json_encode;  /* encode method of the JSON encoder, made at the first use */
     PyObject *json_loads;   /* json.loads, at the first use */
@@ -220,6 +222,7 @@ int core_decoder_init(PyObject *module, core_state *state);
 int core_request_init(PyObject *module, core_state *state);
 int core_response_init(PyObject *module, core_state *state);
 int core_client_init(PyObject *module, core_state *state);
+int core_verb_init(PyObject *module, core_state *state);
 int core_tls_init(PyObject *module, core_state *state);
 int core_transport_init(PyObject *module, core_state *state);
 int core_exchange_init(PyObject *module, core_state *state);

@@ -134,7 +134,7 @@ PyTypeObject *core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *b
 static int (*const inits[])(PyObject *module, core_state *state) = {
     core_headers_init, core_url_init,       core_decoder_init,  core_request_init,   core_response_init, core_tls_init,
     core_driver_init,  core_transport_init, core_exchange_init, core_stream_op_init, core_stream_init,   core_call_init,
-    core_client_init,
+    core_verb_init,    core_client_init,
 };
 
 static int module_exec(PyObject *module)
@@ -172,7 +172,8 @@ static int state_each(core_state *state, int (*each)(PyObject **slot, void *arg)
         (PyObject **)&state->call_type,        (PyObject **)&state->stream_op_type,  (PyObject **)&state->stream_type,
         (PyObject **)&state->async_stream_type, (PyObject **)&state->client_type,
         (PyObject **)&state->sync_client_type, (PyObject **)&state->async_client_type,
-        (PyObject **)&state->timings_type,     &state->mapping,                      &state->json_encode,
+        (PyObject **)&state->timings_type,     (PyObject **)&state->verb_type,
+        (PyObject **)&state->bound_verb_type,  &state->mapping,                      &state->json_encode,
         &state->json_loads,                    &state->logger,                       &state->get_loop,
         &state->timedelta,                     &state->info_level,                   &state->sync_handler,
         &state->async_handler,

@@ -1,6 +1,7 @@
 """Requests from Python against real servers: the fast path, the way around it, and that both do the same."""
 
 import asyncio
+import inspect
 import json
 import logging
 import os
@@ -236,13 +237,46 @@ def test_wrong_calls(call, message):
 
 
 def test_signatures_can_be_read():
-    import inspect
-
     for cls in (requestx.Client, requestx.AsyncClient):
         signature = inspect.signature(cls.post)
         assert list(signature.parameters)[:3] == ["self", "url", "content"]
-        assert signature.parameters["timeout"].default is not inspect.Parameter.empty
+        assert signature.parameters["timeout"].default is requestx.USE_CLIENT_DEFAULT
         assert "content" not in inspect.signature(cls.get).parameters
+        with_method = inspect.signature(cls().request).parameters
+        assert list(with_method)[:2] == ["method", "url"] and with_method["auth"].kind is inspect.Parameter.KEYWORD_ONLY
+
+
+def test_methods_tell_what_they_are():
+    client, other = requestx.AsyncClient(), requestx.Client()
+    for method in (client.get, requestx.AsyncClient.get):
+        assert asyncio.iscoroutinefunction(method)
+        assert (method.__name__, method.__qualname__, method.__module__) == ("get", "AsyncClient.get", "requestx")
+        assert method.__doc__ == "Send a GET request." and "AsyncClient.get" in repr(method)
+    for method in (other.get, requestx.Client.get):
+        assert not asyncio.iscoroutinefunction(method) and not hasattr(method, "_is_coroutine")
+    assert client.get == client.get and hash(client.get) == hash(client.get)
+    assert client.get != client.post and client.get != requestx.AsyncClient().get
+    assert client.get.__self__ is client and client.get.__func__ is requestx.AsyncClient.get
+    for wrong in (lambda: requestx.Client.get("http://h/"), lambda: requestx.Client.get(), lambda: requestx.Client.get(client, "")):
+        with pytest.raises(TypeError, match=r"get\(\) is a method of Client"):
+            wrong()
+
+
+def test_mocks_of_async_methods_are_async():
+    async def main():
+        client = requestx.AsyncClient()
+        with unittest.mock.patch.object(requestx.AsyncClient, "get", return_value=7) as mock:
+            assert isinstance(mock, unittest.mock.AsyncMock) and await client.get("http://h/") == 7
+        with unittest.mock.patch.object(client, "post", autospec=True) as mock:
+            mock.return_value = 8
+            assert await client.post("http://h/", json={}) == 8
+        spec = unittest.mock.create_autospec(requestx.AsyncClient, instance=True)
+        spec.request.return_value = 9
+        assert await spec.request("GET", "http://h/") == 9
+
+    asyncio.run(main())
+    with unittest.mock.patch.object(requestx.Client, "get", return_value=7) as mock:
+        assert not isinstance(mock, unittest.mock.AsyncMock) and requestx.Client().get("http://h/") == 7
 
 
 def test_a_closed_client_is_closed(ca, nginx):

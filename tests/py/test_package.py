@@ -131,14 +131,13 @@ def test_methods_of_clients(kind, name):
     names += BODY if has_body else ()
     names += ["params", "headers", "cookies", "auth", "follow_redirects", "timeout", "extensions"]
     assert list(got) == names
-    # A compiled method cannot name the default in its signature.
-    default = requestx.USE_CLIENT_DEFAULT if name == "stream" else ...
     for each, (passing, value) in got.items():
         if each in ("method", "url"):
             assert passing == "POSITIONAL_OR_KEYWORD" and value is inspect.Parameter.empty
         else:
             assert passing == "KEYWORD_ONLY"
-            assert value is (default if each in ("auth", "follow_redirects", "timeout") else None)
+            deferred = each in ("auth", "follow_redirects", "timeout")
+            assert value is (requestx.USE_CLIENT_DEFAULT if deferred else None)
 
 
 @pytest.mark.parametrize("name", ["get", "options", "head", "delete", "post", "put", "patch", "request", "stream"])
