@@ -1,0 +1,3 @@
+from inspect import Signature
+
+def signature(names_method: bool, has_body: bool, is_bound: bool) -> Signature: ...
