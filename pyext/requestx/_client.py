@@ -209,6 +209,9 @@ class Client(BaseClient, _core.SyncClientBase):
         """
         return _run(self._send(request, stream, auth, follow_redirects))
 
+    def _fast_follow(self, response):
+        return _run(self._follow(response))
+
     def _send_single_request(self, request):
         """One exchange, whatever comes of it."""
         transport = self._transport_for_url(request.url)
@@ -429,6 +432,9 @@ class AsyncClient(BaseClient, _core.AsyncClientBase):
         With `stream=True` the body is left for the caller to read, who then closes the response.
         """
         return await self._send(request, stream, auth, follow_redirects)
+
+    async def _fast_follow(self, response):
+        return await self._follow(response)
 
     async def _send_single_request(self, request):
         """One exchange, whatever comes of it."""

@@ -476,6 +476,17 @@ class BaseClient:
         if response.has_redirect_location:
             response.next_request = self._build_redirect_request(response.request, response)
 
+    async def _follow(self, response):
+        """Goes on from a redirect."""
+        request = self._build_redirect_request(response.request, response)
+        last = await self._send_handling_redirects(request, True, [response])
+        try:
+            await self._read(last)
+        except BaseException:
+            await self._close(last)
+            raise
+        return last
+
     @staticmethod
     def _fast_log(response):
         _log(response)

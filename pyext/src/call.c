@@ -13,7 +13,7 @@ typedef struct CoreCall {
     CoreOp op;
     core_exchange exchange;
     CoreClient *client;
-    PyObject *content;         /* body that was sent, or NULL */
+    core_fast fast;            /* what was sent, but for |native| */
     PyObject *args[ARG_COUNT]; /* until it is sent */
     char plain;                /* request() itself */
 } CoreCall;
@@ -44,6 +44,7 @@ static int submit(CoreCall *self, rqx_request *native)
     return rc;
 }
 
+/* |native| is what |self->fast| was made with. */
 static void raise_failure(CoreCall *self, int code, rqx_request *native)
 {
     core_state *state = self->op.state;
@@ -51,7 +52,7 @@ static void raise_failure(CoreCall *self, int code, rqx_request *native)
 
     if (PyErr_Occurred())
         return;
-    request = core_request_of(state, native, self->content);
+    request = core_request_of(state, native, self->fast.content, self->fast.timeout);
     if (request == NULL)
         return;
     if (code == 0)
@@ -79,9 +80,10 @@ static int start_slow(CoreCall *self)
 static int call_start(CoreOp *op)
 {
     CoreCall *self = (CoreCall *)op;
-    rqx_request *native = NULL;
-    int rc = core_fast_build(self->client, self->args, &native, &self->content);
+    int rc = core_fast_build(self->client, self->args, &self->fast);
+    rqx_request *native = self->fast.native;
 
+    self->fast.native = NULL; /* the response holds it from here on */
     if (rc == 0)
         rc = start_slow(self);
     if (native != NULL) {
@@ -94,10 +96,25 @@ static int call_start(CoreOp *op)
     return rc < 0 ? -1 : rc;
 }
 
+/* Goes on with _fast_follow(response) in place of the op.  2 or -1. */
+static int follow(CoreCall *self, PyObject *response)
+{
+    PyObject *name = self->op.state->names._fast_follow;
+    PyObject *coroutine = PyObject_CallMethodOneArg((PyObject *)self->client, name, response);
+
+    if (coroutine == NULL)
+        return -1;
+    self->op.delegate = core_awaitable_iter(coroutine);
+    Py_DECREF(coroutine);
+    return self->op.delegate == NULL ? -1 : 2;
+}
+
 static int call_poll(CoreOp *op, PyObject **ret_result)
 {
     CoreCall *self = (CoreCall *)op;
     rqx_response *native = self->exchange.native;
+    PyObject *response;
+    int follows = 0, rc;
 
     if (!(self->exchange.events & RQX_EVENT_DONE)) {
         if (self->exchange.driver == NULL) {
@@ -111,8 +128,14 @@ static int call_poll(CoreOp *op, PyObject **ret_result)
         return -1;
     }
     self->exchange.native = NULL;
-    *ret_result = core_fast_finish(self->client, native, self->content);
-    return *ret_result == NULL ? -1 : 1;
+    response = core_fast_finish(self->client, native, &self->fast, &follows);
+    if (response != NULL && follows) {
+        rc = follow(self, response);
+        Py_DECREF(response);
+        return rc;
+    }
+    *ret_result = response;
+    return response == NULL ? -1 : 1;
 }
 
 static void call_abandon(CoreOp *op)
@@ -130,7 +153,7 @@ static void call_release(CoreOp *op)
     CoreCall *self = (CoreCall *)op;
 
     Py_CLEAR(self->client);
-    Py_CLEAR(self->content);
+    core_fast_drop(&self->fast);
 }
 
 #define OPS(name) {"AsyncClient." name, call_start, call_poll, call_abandon, call_release}
@@ -162,7 +185,8 @@ static int call_traverse(PyObject *op, visitproc visit, void *arg)
     CoreCall *self = (CoreCall *)op;
 
     Py_VISIT((PyObject *)self->client);
-    Py_VISIT(self->content);
+    Py_VISIT(self->fast.content);
+    Py_VISIT(self->fast.timeout);
     for (int i = 0; i < ARG_COUNT; i++)
         Py_VISIT(self->args[i]);
     if ((PyObject *)self->exchange.reader != op)
@@ -176,7 +200,7 @@ static int call_clear(PyObject *op)
 
     drop_args(self);
     Py_CLEAR(self->client);
-    Py_CLEAR(self->content);
+    core_fast_drop(&self->fast);
     core_op_clear(&self->op);
     return 0;
 }

@@ -9,6 +9,7 @@
 
 #include "core.h"
 #include "headers.h"
+#include "models.h"
 #include "transport.h"
 
 enum core_arg {
@@ -65,6 +66,7 @@ typedef struct CoreClient {
     PyObject *event_hooks;
     PyObject *base_url; /* URL; NULL: empty */
     PyObject *default_encoding;
+    PyObject *timeout; /* Timeout */
     rqx_timeouts timeouts;
     /* made of them */
     rqx_headers *fields;      /* |headers|, checked; NULL: not valid, or not made yet */
@@ -90,13 +92,14 @@ typedef struct CoreClient {
 PyObject *core_fast_configure(PyObject *self, PyObject *args, PyObject *kwargs);
 void core_fast_clear(CoreClient *self);
 int core_fast_traverse(CoreClient *self, visitproc visit, void *arg);
+/* 1 with |*ret_fast|, 0: the fast path does not apply, -1 with an exception. */
+int core_fast_build(CoreClient *self, PyObject *const *args, core_fast *ret_fast);
+void core_fast_drop(core_fast *fast);
 /*
- * 1: |*ret_native| is the request, |*ret_content| its body (a reference) or NULL; 0: the fast path does not apply;
- * -1 with an exception.
+ * The response of a finished exchange, with what the client does to it.  Takes ownership of |native|.  |*ret_follow|: it
+ * is a redirect, and self._fast_follow(response) goes on from it.
  */
-int core_fast_build(CoreClient *self, PyObject *const *args, rqx_request **ret_native, PyObject **ret_content);
-/* The response of a finished exchange, with what the client does to it.  Takes ownership of |native|. */
-PyObject *core_fast_finish(CoreClient *self, rqx_response *native, PyObject *content);
+PyObject *core_fast_finish(CoreClient *self, rqx_response *native, const core_fast *fast, int *ret_follow);
 
 PyObject *core_sync_request(PyObject *self, const core_args *args);
 PyObject *core_async_request(PyObject *self, const core_args *args, int verb);

@@ -39,6 +39,7 @@ void core_fast_clear(CoreClient *self)
     Py_CLEAR(self->event_hooks);
     Py_CLEAR(self->base_url);
     Py_CLEAR(self->default_encoding);
+    Py_CLEAR(self->timeout);
     rqx_headers_free(self->fields);
     self->fields = NULL;
     forget_urls(self);
@@ -52,6 +53,7 @@ int core_fast_traverse(CoreClient *self, visitproc visit, void *arg)
     Py_VISIT(self->event_hooks);
     Py_VISIT(self->base_url);
     Py_VISIT(self->default_encoding);
+    Py_VISIT(self->timeout);
     return 0;
 }
 
@@ -174,6 +176,7 @@ PyObject *core_fast_configure(PyObject *op, PyObject *args, PyObject *kwargs)
         self->transport = (CoreTransport *)Py_NewRef(transport);
         self->headers = (CoreHeaders *)Py_NewRef(headers);
         keep(&self->auth, auth);
+        keep(&self->timeout, timeout);
         keep(&self->cookies, cookies);
         keep(&self->event_hooks, hooks);
         if (PyUnicode_Check(encoding) && PyUnicode_CompareWithASCIIString(encoding, "utf-8") == 0)
@@ -197,13 +200,14 @@ static int is_none(PyObject *value)
     return value == NULL || value == Py_None;
 }
 
-static int args_allow(CoreClient *self, PyObject *const *args)
+static int args_allow(CoreClient *self, PyObject *const *args, char *ret_follows)
 {
     PyObject *follow = args[ARG_FOLLOW_REDIRECTS];
 
     if (is_default(self->state, follow))
         follow = self->follow_redirects;
-    return follow == Py_False && is_none(args[ARG_DATA]) && is_none(args[ARG_FILES]) && is_none(args[ARG_COOKIES]) &&
+    *ret_follows = follow == Py_True;
+    return (follow == Py_False || follow == Py_True) && is_none(args[ARG_DATA]) && is_none(args[ARG_FILES]) && is_none(args[ARG_COOKIES]) &&
            is_none(args[ARG_EXTENSIONS]) && is_none(args[ARG_PARAMS]);
 }
 
@@ -700,30 +704,38 @@ static int new_native(CoreClient *self, PyObject *const *args, rqx_request **ret
     return rqx_request_new(upper, method.len, url, ret_native) == 0;
 }
 
-int core_fast_build(CoreClient *self, PyObject *const *args, rqx_request **ret_native, PyObject **ret_content)
+void core_fast_drop(core_fast *fast)
 {
-    rqx_request *native = NULL;
+    rqx_request *native = fast->native;
+
+    fast->native = NULL;
+    rqx_request_unref(native);
+    Py_CLEAR(fast->content);
+    Py_CLEAR(fast->timeout);
+}
+
+int core_fast_build(CoreClient *self, PyObject *const *args, core_fast *ret_fast)
+{
+    core_fast fast = {.native = NULL};
     int rc;
 
-    *ret_content = NULL;
-    if (!args_allow(self, args))
+    if (!args_allow(self, args, &fast.follows))
         return 0;
     rc = settings_allow(self);
-    if (rc <= 0 || !new_native(self, args, &native))
+    if (rc <= 0 || !new_native(self, args, &fast.native))
         return PyErr_Occurred() ? -1 : 0;
-    rc = set_fields(self, args, native);
+    rc = set_fields(self, args, fast.native);
     if (rc == 1)
-        rc = set_timeouts(self, args[ARG_TIMEOUT], native);
+        rc = set_timeouts(self, args[ARG_TIMEOUT], fast.native);
     if (rc == 1)
-        rc = set_body(self, args, native, ret_content);
+        rc = set_body(self, args, fast.native, &fast.content);
     if (rc == 1)
-        rc = set_auth(self, args[ARG_AUTH], rqx_request_headers(native));
-    if (rc == 1) {
-        *ret_native = native;
-        return 1;
-    }
-    rqx_request_unref(native);
-    Py_CLEAR(*ret_content);
+        rc = set_auth(self, args[ARG_AUTH], rqx_request_headers(fast.native));
+    fast.timeout = Py_XNewRef(is_default(self->state, args[ARG_TIMEOUT]) ? self->timeout : args[ARG_TIMEOUT]);
+    if (rc == 1)
+        *ret_fast = fast;
+    else
+        core_fast_drop(&fast);
     return rc;
 }
 
@@ -775,22 +787,28 @@ static int log_is_on(core_state *state)
     return on;
 }
 
-PyObject *core_fast_finish(CoreClient *self, rqx_response *native, PyObject *content)
+static int is_redirect(int status, const rqx_headers *headers)
+{
+    return (status == 301 || status == 302 || status == 303 || status == 307 || status == 308) &&
+           rqx_headers_get(headers, "location", 8).data != NULL;
+}
+
+PyObject *core_fast_finish(CoreClient *self, rqx_response *native, const core_fast *fast, int *ret_follow)
 {
     core_state *state = self->state;
     const rqx_headers *headers = rqx_response_headers(native);
-    int status = rqx_response_status(native), rc = 0;
-    int has_cookies = rqx_headers_get(headers, "set-cookie", 10).data != NULL;
-    int has_location = status / 100 == 3 && rqx_headers_get(headers, "location", 8).data != NULL;
-    PyObject *response = core_response_make(state, native, content, self->default_encoding);
+    int has_cookies = rqx_headers_get(headers, "set-cookie", 10).data != NULL, rc = 0;
+    int redirects = is_redirect(rqx_response_status(native), headers);
+    PyObject *response = core_response_make(state, native, fast, self->default_encoding);
 
     if (response == NULL) {
         rqx_response_unref(native);
         return NULL;
     }
+    *ret_follow = redirects && fast->follows;
     if (has_cookies)
         rc = call_method(self, state->names._fast_cookies, response);
-    if (rc == 0 && has_location)
+    if (rc == 0 && redirects && !fast->follows)
         rc = call_method(self, state->names._fast_redirect, response);
     if (rc == 0)
         rc = log_is_on(state);

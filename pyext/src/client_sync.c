@@ -41,41 +41,55 @@ static int perform_or_fork(CoreTransport *transport, rqx_request *native, core_s
     return perform(transport, native, ret_exchange);
 }
 
-static void raise_failure(core_state *state, int code, const rqx_response *response, rqx_request *native,
-                          PyObject *content)
+static void raise_failure(core_state *state, int code, const rqx_response *response, const core_fast *fast)
 {
     PyObject *request;
 
     if (PyErr_Occurred())
         return;
-    request = core_request_of(state, native, content);
+    request = core_request_of(state, fast->native, fast->content, fast->timeout);
     if (request == NULL)
         return;
     if (response != NULL)
         core_raise_response(state, response, request);
     else
-        core_raise_submit(state, code, native, request);
+        core_raise_submit(state, code, fast->native, request);
     Py_DECREF(request);
 }
 
-static PyObject *send(CoreClient *self, rqx_request *native, PyObject *content)
+/* The response, or, of a redirect that is to be followed, the last one. */
+static PyObject *finish(CoreClient *self, rqx_response *native, const core_fast *fast)
+{
+    int follow = 0;
+    PyObject *response = core_fast_finish(self, native, fast, &follow);
+
+    if (response != NULL && follow)
+        Py_SETREF(response, PyObject_CallMethodOneArg((PyObject *)self, self->state->names._fast_follow, response));
+    return response;
+}
+
+static PyObject *send(CoreClient *self, const core_fast *fast)
 {
     CoreTransport *transport = (CoreTransport *)Py_NewRef((PyObject *)self->transport);
     core_state *state = self->state;
     core_sync_exchange *exchange = NULL;
     PyObject *result = NULL;
-    int rc = perform_or_fork(transport, native, &exchange);
+    int rc = perform_or_fork(transport, fast->native, &exchange);
 
     if (rc == RQX_AGAIN && PyErr_CheckSignals() == 0)
         rc = core_wait(state, exchange, RQX_EVENT_DONE);
     if (rc != 0 || PyErr_Occurred()) {
         if (exchange != NULL)
             rqx_response_cancel(exchange->native);
-        raise_failure(state, rc, NULL, native, content);
+        raise_failure(state, rc, NULL, fast);
     } else if (rqx_response_error(exchange->native)->code != 0) {
-        raise_failure(state, 0, exchange->native, native, content);
+        raise_failure(state, 0, exchange->native, fast);
     } else {
-        result = core_fast_finish(self, rqx_response_ref(exchange->native), content);
+        rqx_response *native = rqx_response_ref(exchange->native);
+
+        core_sync_release(exchange);
+        exchange = NULL;
+        result = finish(self, native, fast);
     }
     if (exchange != NULL)
         core_sync_release(exchange);
@@ -87,16 +101,15 @@ static PyObject *send(CoreClient *self, rqx_request *native, PyObject *content)
 PyObject *core_sync_request(PyObject *op, const core_args *args)
 {
     CoreClient *self = (CoreClient *)op;
-    rqx_request *native;
-    PyObject *content, *result;
-    int rc = core_fast_build(self, args->at, &native, &content);
+    PyObject *result;
+    core_fast fast;
+    int rc = core_fast_build(self, args->at, &fast);
 
     if (rc < 0)
         return NULL;
     if (rc == 0)
         return core_args_slow(self->state, op, args);
-    result = send(self, native, content);
-    rqx_request_unref(native);
-    Py_XDECREF(content);
+    result = send(self, &fast);
+    core_fast_drop(&fast);
     return result;
 }

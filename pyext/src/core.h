@@ -28,6 +28,7 @@
     X(add_reader)                                                                                                      \
     X(allow_nan)                                                                                                       \
     X(ascii)                                                                                                           \
+    X(as_dict)                                                                                                         \
     X(auth)                                                                                                            \
     X(base_url)                                                                                                        \
     X(boundary)                                                                                                        \
@@ -102,6 +103,7 @@
     X(_asyncio_future_blocking)                                                                                        \
     X(_cache)                                                                                                          \
     X(_cookies)                                                                                                        \
+    X(_fast_follow)                                                                                                    \
     X(_fast_cookies)                                                                                                   \
     X(_fast_log)                                                                                                       \
     X(_fast_redirect)                                                                                                  \

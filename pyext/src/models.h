@@ -33,6 +33,7 @@ typedef struct CoreResponse {
     PyObject *headers;          /* NULL: those of |native| */
     PyObject *request;          /* NULL: that of |native|, or none */
     PyObject *request_content;  /* bytes that |native|'s request sent; NULL: none */
+    PyObject *request_timeout;  /* its timeout as given: Timeout, number or None; NULL: none */
     PyObject *extensions;       /* NULL: made when asked for */
     PyObject *history;          /* NULL: empty */
     PyObject *next_request;     /* NULL: None */
@@ -54,16 +55,25 @@ int core_headers_defaults(core_state *state, PyObject *headers, PyObject *defaul
 
 /* A Request of what is known to be good.  New references are taken; |content| is bytes or NULL (empty). */
 PyObject *core_request_make(core_state *state, PyObject *method, PyObject *url, PyObject *headers, PyObject *content);
-/* The Request that |native| was submitted with. */
-PyObject *core_request_of(core_state *state, rqx_request *native, PyObject *content);
+/* What the fast path sends, and what of it only Python knows; references. */
+typedef struct core_fast {
+    rqx_request *native;
+    PyObject *content; /* bytes of the body, or NULL */
+    PyObject *timeout; /* Timeout, number or None */
+    char follows;      /* redirects are to be followed */
+} core_fast;
+
+/* The Request that |native| was submitted with, with the |content| and |timeout| of core_fast or NULL. */
+PyObject *core_request_of(core_state *state, rqx_request *native, PyObject *content, PyObject *timeout);
 /* str for a method, without making a new one for the usual ones. */
 PyObject *core_method_text(core_state *state, rqx_slice method);
 
 /*
- * A Response over a finished, collected exchange.  On success, takes ownership of |native|.  |content|: the bytes that
- * were sent, or NULL.  NULL with DecodingError if the body cannot be decoded.
+ * A Response over a finished, collected exchange.  On success, takes ownership of |native|.  NULL with DecodingError if the
+ * body cannot be decoded.
  */
-PyObject *core_response_make(core_state *state, rqx_response *native, PyObject *content, PyObject *default_encoding);
+PyObject *core_response_make(core_state *state, rqx_response *native, const core_fast *fast,
+                             PyObject *default_encoding);
 /* A Response whose head alone is there.  On success, takes ownership of |native|. */
 PyObject *core_response_streamed(core_state *state, rqx_response *native, PyObject *stream, PyObject *request);
 

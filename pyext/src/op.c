@@ -81,6 +81,8 @@ static PySendResult step(CoreOp *self, PyObject **ret_result)
             return send_delegate(self, Py_None, ret_result);
     }
     rc = self->ops->poll(self, ret_result);
+    if (rc == 2)
+        return send_delegate(self, Py_None, ret_result);
     if (rc != 0)
         return rc > 0 ? PYGEN_RETURN : PYGEN_ERROR;
     self->woken = 0;

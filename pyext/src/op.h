@@ -18,7 +18,10 @@ typedef struct core_op_ops {
     const char *name; /* of the coroutine, for messages */
     /* First send.  0: go on and poll; 1: |delegate| was set and gives the result; -1 with an exception. */
     int (*start)(struct CoreOp *op);
-    /* 1 with |*ret_result|, 0: has to wait (it was put in line), -1 with an exception. */
+    /*
+     * 1 with |*ret_result|, 0: has to wait (it was put in line), 2: |delegate| was set and gives the result, -1 with an
+     * exception.
+     */
     int (*poll)(struct CoreOp *op, PyObject **ret_result);
     /* Nobody wants the result any more. */
     void (*abandon)(struct CoreOp *op);

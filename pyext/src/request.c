@@ -349,7 +349,20 @@ static CoreHeaders *headers_of(core_state *state, rqx_request *native)
     return all;
 }
 
-PyObject *core_request_of(core_state *state, rqx_request *native, PyObject *content)
+/* {"timeout": {"connect": ..., "read": ..., "write": ..., "pool": ...}} */
+static PyObject *timeout_extension(core_state *state, PyObject *timeout)
+{
+    PyObject *steps;
+
+    if (timeout == Py_None || PyFloat_Check(timeout) || PyLong_Check(timeout))
+        steps = Py_BuildValue("{O:O,O:O,O:O,O:O}", state->names.connect, timeout, state->names.read, timeout,
+                              state->names.write, timeout, state->names.pool, timeout);
+    else
+        steps = PyObject_CallMethodNoArgs(timeout, state->names.as_dict);
+    return steps == NULL ? NULL : Py_BuildValue("{O:N}", state->names.timeout, steps);
+}
+
+PyObject *core_request_of(core_state *state, rqx_request *native, PyObject *content, PyObject *timeout)
 {
     PyObject *method = core_method_text(state, rqx_request_method(native));
     PyObject *url = method == NULL ? NULL : core_url_wrap(state, rqx_request_url(native));
@@ -357,6 +370,9 @@ PyObject *core_request_of(core_state *state, rqx_request *native, PyObject *cont
 
     if (headers != NULL)
         request = core_request_make(state, method, url, headers, content);
+    if (request != NULL && timeout != NULL &&
+        (((CoreRequest *)request)->extensions = timeout_extension(state, timeout)) == NULL)
+        Py_CLEAR(request);
     Py_XDECREF(method);
     Py_XDECREF(url);
     Py_XDECREF(headers);

@@ -50,7 +50,8 @@ static rqx_slice field_value(CoreResponse *self, const char *name, size_t len)
 static PyObject *request_of(core_state *state, CoreResponse *self)
 {
     if (self->request == NULL && self->native != NULL)
-        self->request = core_request_of(state, rqx_response_request(self->native), self->request_content);
+        self->request = core_request_of(state, rqx_response_request(self->native), self->request_content,
+                                        self->request_timeout);
     return self->request;
 }
 
@@ -778,7 +779,7 @@ static CoreResponse *alloc_response(core_state *state)
     return type == NULL ? NULL : (CoreResponse *)type->tp_alloc(type, 0);
 }
 
-PyObject *core_response_make(core_state *state, rqx_response *native, PyObject *content, PyObject *default_encoding)
+PyObject *core_response_make(core_state *state, rqx_response *native, const core_fast *fast, PyObject *default_encoding)
 {
     CoreResponse *self = alloc_response(state);
 
@@ -788,7 +789,8 @@ PyObject *core_response_make(core_state *state, rqx_response *native, PyObject *
     self->complete = self->is_closed = self->is_stream_consumed = 1;
     self->native = native;
     self->downloaded = (Py_ssize_t)rqx_response_raw_body(native).len;
-    self->request_content = Py_XNewRef(content);
+    self->request_content = Py_XNewRef(fast->content);
+    self->request_timeout = Py_XNewRef(fast->timeout);
     self->default_encoding = Py_XNewRef(default_encoding);
     if (rqx_headers_get(rqx_response_headers(native), "content-encoding", 16).data != NULL &&
         content_of(state, self) == NULL) {
@@ -824,6 +826,7 @@ static int response_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(self->headers);
     Py_VISIT(self->request);
     Py_VISIT(self->request_content);
+    Py_VISIT(self->request_timeout);
     Py_VISIT(self->extensions);
     Py_VISIT(self->history);
     Py_VISIT(self->next_request);
@@ -843,6 +846,7 @@ static int response_clear(PyObject *op)
     Py_CLEAR(self->headers);
     Py_CLEAR(self->request);
     Py_CLEAR(self->request_content);
+    Py_CLEAR(self->request_timeout);
     Py_CLEAR(self->extensions);
     Py_CLEAR(self->history);
     Py_CLEAR(self->next_request);

@@ -32,7 +32,7 @@ def async_get(ca, url, method="GET", **options):
 
 def slow_get(ca, url, method="GET", **options):
     """As sync_get, but around the fast path."""
-    return sync_get(ca, url, method, follow_redirects=True, **options)
+    return sync_get(ca, url, method, extensions={}, **options)
 
 
 @pytest.fixture(params=[sync_get, async_get, slow_get], ids=["sync", "async", "slow"])

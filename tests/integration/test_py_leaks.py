@@ -63,7 +63,7 @@ KINDS = {
         " r.text, r.headers, r.request.headers, r.request.content, r.elapsed, r.timings, r.extensions, r.trailers, r.stream\n"
         "run_sync(one)",
     ),
-    "sync_slow": (1, "def one(c): c.get(url, follow_redirects=True)\nrun_sync(one)"),
+    "sync_slow": (1, "def one(c): c.get(url, extensions={})\nrun_sync(one)"),
     "sync_stream": (1, "def one(c):\n with c.stream('GET', url) as r: r.read()\nrun_sync(one)"),
     "sync_upload": (1, "def one(c): c.post(url, content=iter([b'x' * 100] * 3))\nrun_sync(one)"),
     "sync_large_body": (2, "body = bytes(50_000)\ndef one(c): c.post(url, content=body)\nrun_sync(one)"),
@@ -72,7 +72,7 @@ KINDS = {
         "def one(c):\n try: c.get(url, headers={'a': 'b\\n'})\n except requestx.LocalProtocolError: pass\nrun_sync(one)",
     ),
     "async_fast": (1, "async def one(c): await c.get(url)\nrun_async(one)"),
-    "async_slow": (1, "async def one(c): await c.get(url, follow_redirects=True)\nrun_async(one)"),
+    "async_slow": (1, "async def one(c): await c.get(url, extensions={})\nrun_async(one)"),
     "async_stream": (
         1,
         "async def one(c):\n async with c.stream('GET', url) as r: await r.aread()\nrun_async(one)",

@@ -60,7 +60,7 @@ def test_http1(run, nginx):
         assert "Content-Length" in [name.decode() for name, _ in response.headers.raw]
 
 
-@pytest.mark.parametrize("settings", [{}, {"follow_redirects": True}], ids=["fast", "slow"])
+@pytest.mark.parametrize("extra", [{}, {"extensions": {}}], ids=["fast", "slow"])
 @pytest.mark.parametrize(
     ("options", "body", "content_type"),
     [
@@ -71,8 +71,8 @@ def test_http1(run, nginx):
         ({"content": b""}, None, None),
     ],
 )
-def test_bodies_arrive(run, app, settings, options, body, content_type):
-    response = run("POST", app.https_url("/echo"), settings, **options)
+def test_bodies_arrive(run, app, extra, options, body, content_type):
+    response = run("POST", app.https_url("/echo"), **options, **extra)
     seen = response.json()
     sent = response.request.content
     assert seen["method"] == "POST" and seen["length"] == len(sent)
@@ -108,14 +108,15 @@ def test_the_fast_path_sends_what_the_other_one_does(run, app, settings, options
     if settings.pop("base_url", None):
         settings["base_url"], url = app.http_url("/"), "/echo?a=1%20b"
     fast = run("PUT", url, settings, **options)
-    # following redirects is one of the things that the fast path leaves to others
-    slow = run("PUT", url, {**settings, "follow_redirects": True}, **options)
+    # extensions are one of the things that the fast path leaves to others
+    slow = run("PUT", url, settings, extensions={}, **options)
     first, second = fast.json(), slow.json()
     for one in (first, second):
         one.pop("client", None)
     assert first == second
     assert fast.request.headers.raw == slow.request.headers.raw
     assert fast.request.url == slow.request.url and fast.request.content == slow.request.content
+    assert fast.request.extensions == slow.request.extensions
 
 
 def test_relative_urls_are_below_the_base(run, app):
@@ -151,6 +152,37 @@ def test_redirects(run, app):
     assert response.status_code == 302 and response.next_request.url.path == "/redirect/1"
     response = run("GET", app.http_url("/redirect/2"), follow_redirects=True)
     assert response.status_code == 200 and [one.status_code for one in response.history] == [302, 302]
+
+
+def test_only_what_follows_a_redirect_leaves_the_fast_path(ca, app, monkeypatch):
+    slow = []
+    original = requestx.HTTPTransport._exchange
+    monkeypatch.setattr(requestx.HTTPTransport, "_exchange", lambda self, request: slow.append(request.url.path) or original(self, request))
+    with requestx.Client(ca_bundle=ca.ca_file, follow_redirects=True) as client:
+        assert client.get(app.http_url("/echo")).history == [] and slow == []
+        response = client.get(app.http_url("/redirect/2"), headers={"x-a": "b"}, timeout=7)
+        assert [one.url.path for one in response.history] == ["/redirect/2", "/redirect/1"]
+        assert slow == ["/redirect/1", response.url.path] and response.content
+        assert response.request.headers["x-a"] == "b" and response.request.extensions["timeout"]["read"] == 7
+        assert client.get(app.http_url("/redirect/2"), follow_redirects=False).status_code == 302
+        client.max_redirects = 1
+        with pytest.raises(requestx.TooManyRedirects):
+            client.get(app.http_url("/redirect/5"))
+
+    async def main():
+        async with requestx.AsyncClient(ca_bundle=ca.ca_file, follow_redirects=True) as client:
+            response = await client.get(app.http_url("/redirect/2"))
+            assert [one.url.path for one in response.history] == ["/redirect/2", "/redirect/1"]
+            task = asyncio.ensure_future(client.get(app.http_url(f"/redirect-to?url={app.http_url('/never')}&code=302")))
+            await asyncio.sleep(0.2)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            client.max_redirects = 1
+            with pytest.raises(requestx.TooManyRedirects):
+                await client.get(app.http_url("/redirect/5"))
+
+    asyncio.run(main())
 
 
 def test_content_codings(run, app, nginx):
