@@ -6,6 +6,7 @@ import pytest
 THOUSANDS = 10_000
 WARM = 3_000
 FLAT_KB = 3_000  # what memory may grow by between the first thousands and the last
+ONE_HEAP = {"MALLOC_ARENA_MAX": "1"}  # the C library's heaps of each thread would say more
 
 
 def check_connection(server, opened):
@@ -34,7 +35,7 @@ def _quiet(summary):
 def test_ten_thousand_responses_closed_after_the_first_bytes(probe, peer_process, mode):
     """The peer keeps the rest of each body back, so that none can end before it is closed."""
     server = peer_process()
-    client = probe(mode, ping_idle_ms=-1)
+    client = probe(mode, ping_idle_ms=-1, env=ONE_HEAP)
     url = server.url("/partial?n=10000&of=100000")
     options = dict(streamed=1, close_after=1, parallel=50, timeout=60)
     first = client.group(url, WARM, **options)
@@ -68,7 +69,7 @@ def test_large_responses_closed_after_the_first_bytes(any_probe, peer_process):
 @pytest.mark.parametrize("mode", ["embedded", "run-pull", "sync", "thread"])
 def test_ten_thousand_exchanges_cancelled_at_random_moments(probe, peer_process, mode):
     server = peer_process()
-    client = probe(mode, ping_idle_ms=-1)
+    client = probe(mode, ping_idle_ms=-1, env=ONE_HEAP)
     url = server.url("/bytes?n=30000")
     options = dict(cancel_random_us=20_000, parallel=60, timeout=60)
     first = client.group(url, WARM, **options)
