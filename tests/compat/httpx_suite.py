@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""Runs httpx 0.28.1's own tests against requestx, and fails where they do, but for what httpx_exceptions.txt names.
+
+    httpx_suite.py BUILD-DIR
+
+BUILD-DIR/pyext/stage is the package under test.  The tests come from httpx's source package on PyPI; they and the environment that they
+need are kept in BUILD-DIR.
+"""
+
+import collections
+import json
+import pathlib
+import subprocess
+import sys
+import tarfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+VERSION = "0.28.1"
+# The agent's and the logger's names are ours.
+REBRAND = ("python-httpx/=python-requestx/", '"httpx",="requestx",')
+# Groups of run_httpx_suite.py that must pass; "private" and "httpcore" look inside httpx.
+GROUPS = ("public", "identity", "cli", "shimmed", "trio")
+# Fewer than these would mean that the suite was not really run.
+LEAST = {"public": 600, "identity": 10, "cli": 10, "shimmed": 500, "trio": 100}
+
+
+def run(*command):
+    subprocess.run([str(part) for part in command], check=True)
+
+
+def make_venv(build):
+    venv = build / "venv-httpx"
+    wanted = (HERE / "requirements-httpx.txt").read_text(encoding="utf-8")
+    stamp = venv / "requirements.txt"
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
+        run(sys.executable, "-m", "venv", "--clear", venv)
+        run(venv / "bin/pip", "install", "-q", "--disable-pip-version-check", "-r", HERE / "requirements-httpx.txt")
+        stamp.write_text(wanted, encoding="utf-8")
+    return venv / "bin/python"
+
+
+def get_tests(build, python):
+    folder = build / f"httpx-{VERSION}"
+    if not (folder / "tests").is_dir():
+        run(
+            python, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps", "--no-binary", "httpx",
+            "-d", build, f"httpx=={VERSION}",
+        )
+        with tarfile.open(build / f"httpx-{VERSION}.tar.gz") as archive:
+            archive.extractall(build, filter="data")
+    return folder
+
+
+def exceptions():
+    lines = (HERE / "httpx_exceptions.txt").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("\t", 1) for line in lines if line and not line.startswith("#"))
+
+
+def judge(results):
+    """Gives the problems found, and how many tests passed."""
+    counts = collections.Counter()
+    excused = exceptions()
+    problems = []
+    for test, result in sorted(results.items()):
+        if result["group"] not in GROUPS:
+            continue
+        base = test.split("[")[0]
+        if result["outcome"] == "passed":
+            counts[result["group"]] += 1
+            if base in excused and test == base:
+                problems.append(f"{test} passes: take it off the list")
+        elif result["outcome"] not in ("skipped", "n/a") and base not in excused:
+            problems.append(f"{result['group']} {result['outcome']} {test}: {result['message'][:300]}")
+    for group, least in LEAST.items():
+        if counts[group] < least:
+            problems.append(f"only {counts[group]} tests of group {group} passed; at least {least} are known")
+    return problems, counts
+
+
+def main():
+    build = pathlib.Path(sys.argv[1]).resolve()
+    python = make_venv(build)
+    report = build / "httpx-suite.json"
+    report.unlink(missing_ok=True)
+    command = [python, HERE / "run_httpx_suite.py", get_tests(build, python), "-P", "requestx", "--path", build / "pyext/stage"]
+    command += ["--shim", "--backend", "both", "--json", report]
+    for pair in REBRAND:
+        command += ["--rebrand", pair]
+    subprocess.run([str(part) for part in command], check=False)
+    problems, counts = judge(json.loads(report.read_text(encoding="utf-8"))["results"])
+    for problem in problems:
+        print(problem)
+    print(", ".join(f"{group} {counts[group]}" for group in GROUPS))
+    print(f"{sum(counts.values())} passed, {len(problems)} failed")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
