@@ -156,7 +156,10 @@ static void call_release(CoreOp *op)
     core_fast_drop(&self->fast);
 }
 
-#define OPS(name) {"AsyncClient." name, call_start, call_poll, call_abandon, call_release}
+#define OPS(name)                                                                                                      \
+    {                                                                                                                  \
+        "AsyncClient." name, call_start, call_poll, call_abandon, call_release                                         \
+    }
 
 static const core_op_ops call_ops[VERB_COUNT] = {
     OPS("request"), OPS("get"), OPS("options"), OPS("head"), OPS("delete"), OPS("post"), OPS("put"), OPS("patch"),

@@ -83,11 +83,7 @@ static PyGetSetDef client_getset[] = {
     }
 
 static PyType_Slot client_slots[] = {
-    LIFE,
-    {Py_tp_methods, client_methods},
-    {Py_tp_members, client_members},
-    {Py_tp_getset, client_getset},
-    {0, NULL},
+    LIFE, {Py_tp_methods, client_methods}, {Py_tp_members, client_members}, {Py_tp_getset, client_getset}, {0, NULL},
 };
 
 static PyType_Slot sync_slots[] = {

@@ -54,9 +54,8 @@ PyObject *core_args_slow(core_state *state, PyObject *self, const core_args *arg
 #define CORE_URL_CACHE 16
 
 typedef struct CoreClient {
-    PyObject_HEAD
-    core_state *state;          /* borrowed from the type */
-    PyObject *follow_redirects; /* plain attributes of the client */
+    PyObject_HEAD core_state *state; /* borrowed from the type */
+    PyObject *follow_redirects;      /* plain attributes of the client */
     PyObject *max_redirects;
     /* of _fast_configure(); NULL where there is none */
     CoreTransport *transport;
@@ -69,15 +68,15 @@ typedef struct CoreClient {
     PyObject *timeout; /* Timeout */
     rqx_timeouts timeouts;
     /* made of them */
-    rqx_headers *fields;      /* |headers|, checked; NULL: not valid, or not made yet */
-    uint64_t fields_version;  /* version of |headers| that |fields| was made of */
+    rqx_headers *fields;     /* |headers|, checked; NULL: not valid, or not made yet */
+    uint64_t fields_version; /* version of |headers| that |fields| was made of */
     struct {
         PyObject *text; /* str as it was given */
         rqx_url *url;
     } urls[CORE_URL_CACHE];
     char is_async;
-    char enabled; /* the settings allow the fast path */
-    char opened;  /* the client's _state says that it was used */
+    char enabled;          /* the settings allow the fast path */
+    char opened;           /* the client's _state says that it was used */
     char transport_is_own; /* nobody has replaced the transport class's method */
     /* what was looked at when |enabled| was decided; anything else asks for _reconfigure() */
     unsigned int type_tag;
@@ -96,8 +95,8 @@ int core_fast_traverse(CoreClient *self, visitproc visit, void *arg);
 int core_fast_build(CoreClient *self, PyObject *const *args, core_fast *ret_fast);
 void core_fast_drop(core_fast *fast);
 /*
- * The response of a finished exchange, with what the client does to it.  Takes ownership of |native|.  |*ret_follow|: it
- * is a redirect, and self._fast_follow(response) goes on from it.
+ * The response of a finished exchange, with what the client does to it.  Takes ownership of |native|.  |*ret_follow|:
+ * it is a redirect, and self._fast_follow(response) goes on from it.
  */
 PyObject *core_fast_finish(CoreClient *self, rqx_response *native, const core_fast *fast, int *ret_follow);
 

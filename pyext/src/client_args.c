@@ -6,8 +6,8 @@
 #include <string.h>
 
 const core_verb core_verbs[VERB_COUNT] = {
-    {"request", NULL, 1},      {"get", "GET", 0},   {"options", "OPTIONS", 0}, {"head", "HEAD", 0},
-    {"delete", "DELETE", 0},   {"post", "POST", 1}, {"put", "PUT", 1},         {"patch", "PATCH", 1},
+    {"request", NULL, 1},    {"get", "GET", 0},   {"options", "OPTIONS", 0}, {"head", "HEAD", 0},
+    {"delete", "DELETE", 0}, {"post", "POST", 1}, {"put", "PUT", 1},         {"patch", "PATCH", 1},
 };
 
 static PyObject *name_of(core_state *state, int arg)

@@ -1,19 +1,12 @@
 /*
- * client_fast.c - the fast path: when it applies, and the native request made of arguments and settings.
- *
- * Whatever is unusual, or wrong, is no concern of this file: it then answers 0, and the package's own code does the
- * request, or says what is wrong with it.
+ * client_fast.c - the fast path: its settings, when it applies, and what it does with the response.
  */
-#include "client.h"
+#include "client_fast.h"
 
-#include "errors.h"
-#include "graveyard.h"
 #include "headers.h"
 #include "models.h"
 #include "transport.h"
 #include "url.h"
-
-#include <string.h>
 
 /* --- settings --- */
 
@@ -89,8 +82,8 @@ static void note_tags(CoreClient *self)
     self->type_tag = fresh_tag(Py_TYPE(self), state->names._fast_log, NULL, &unused);
     self->transport_tag = 0;
     if (transport != NULL && self->is_async)
-        self->transport_tag = fresh_tag(transport, state->names.handle_async_request, state->async_handler,
-                                        &self->transport_is_own);
+        self->transport_tag =
+            fresh_tag(transport, state->names.handle_async_request, state->async_handler, &self->transport_is_own);
     else if (transport != NULL)
         self->transport_tag =
             fresh_tag(transport, state->names.handle_request, state->sync_handler, &self->transport_is_own);
@@ -115,7 +108,7 @@ static int attribute_ms(PyObject *timeout, PyObject *name, int64_t *ret_ms)
     return rc;
 }
 
-static int timeouts_of(core_state *state, PyObject *timeout, rqx_timeouts *ret_timeouts)
+int core_timeouts_of(core_state *state, PyObject *timeout, rqx_timeouts *ret_timeouts)
 {
     if (attribute_ms(timeout, state->names.connect, &ret_timeouts->connect_ms) < 0 ||
         attribute_ms(timeout, state->names.read, &ret_timeouts->read_ms) < 0 ||
@@ -152,8 +145,8 @@ static int keep_base_url(CoreClient *self, PyObject *url)
 
 PyObject *core_fast_configure(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"enabled", "transport", "headers", "auth", "timeout", "cookies",
-                            "event_hooks", "base_url", "default_encoding", NULL};
+    static char *names[] = {"enabled",     "transport", "headers",          "auth", "timeout", "cookies",
+                            "event_hooks", "base_url",  "default_encoding", NULL};
     CoreClient *self = (CoreClient *)op;
     PyObject *transport = Py_None, *headers = Py_None, *auth = Py_None, *timeout = Py_None, *cookies = Py_None;
     PyObject *hooks = Py_None, *base_url = Py_None, *encoding = Py_None;
@@ -171,7 +164,7 @@ PyObject *core_fast_configure(PyObject *op, PyObject *args, PyObject *kwargs)
             PyErr_SetString(PyExc_TypeError, "_fast_configure(): wrong type");
             return NULL;
         }
-        if (timeouts_of(state, timeout, &self->timeouts) < 0 || keep_base_url(self, base_url) < 0)
+        if (core_timeouts_of(state, timeout, &self->timeouts) < 0 || keep_base_url(self, base_url) < 0)
             return NULL;
         self->transport = (CoreTransport *)Py_NewRef(transport);
         self->headers = (CoreHeaders *)Py_NewRef(headers);
@@ -187,18 +180,7 @@ PyObject *core_fast_configure(PyObject *op, PyObject *args, PyObject *kwargs)
     note_tags(self);
     Py_RETURN_NONE;
 }
-
 /* --- conditions --- */
-
-static int is_default(core_state *state, PyObject *value)
-{
-    return value == NULL || value == state->registered[CORE_USE_CLIENT_DEFAULT];
-}
-
-static int is_none(PyObject *value)
-{
-    return value == NULL || value == Py_None;
-}
 
 static int args_allow(CoreClient *self, PyObject *const *args, char *ret_follows)
 {
@@ -207,8 +189,8 @@ static int args_allow(CoreClient *self, PyObject *const *args, char *ret_follows
     if (is_default(self->state, follow))
         follow = self->follow_redirects;
     *ret_follows = follow == Py_True;
-    return (follow == Py_False || follow == Py_True) && is_none(args[ARG_DATA]) && is_none(args[ARG_FILES]) && is_none(args[ARG_COOKIES]) &&
-           is_none(args[ARG_EXTENSIONS]) && is_none(args[ARG_PARAMS]);
+    return (follow == Py_False || follow == Py_True) && is_none(args[ARG_DATA]) && is_none(args[ARG_FILES]) &&
+           is_none(args[ARG_COOKIES]) && is_none(args[ARG_EXTENSIONS]) && is_none(args[ARG_PARAMS]);
 }
 
 static int list_empty(PyObject *dict, PyObject *key)
@@ -299,410 +281,7 @@ static int settings_allow(CoreClient *self)
         return rc;
     return self->opened ? 1 : open_client(self);
 }
-
-/* --- URL --- */
-
-/* base_url and a relative path, as httpx joins them.  1, or 0: not so simple. */
-static int join_base(CoreClient *self, const char *text, size_t len, rqx_url **ret_url)
-{
-    rqx_url *base = core_url_native(self->base_url);
-    rqx_slice start;
-    char joined[2048];
-    size_t i;
-
-    if (base == NULL || rqx_url_query(base).data != NULL || rqx_url_fragment(base).data != NULL)
-        return 0;
-    start = rqx_url_text(base);
-    while (len > 0 && *text == '/') {
-        text++;
-        len--;
-    }
-    for (i = 0; i < len && text[i] != '/' && text[i] != '?'; i++) {
-        if (text[i] == ':')
-            return 0;
-    }
-    if (memchr(text, '#', len) != NULL || start.len + len > sizeof joined || start.data[start.len - 1] != '/')
-        return 0;
-    memcpy(joined, start.data, start.len);
-    memcpy(joined + start.len, text, len);
-    return rqx_url_parse(joined, start.len + len, NULL, ret_url) == 0;
-}
-
-static int parse_url(CoreClient *self, PyObject *text, rqx_url **ret_url)
-{
-    Py_ssize_t len;
-    const char *utf8 = PyUnicode_AsUTF8AndSize(text, &len);
-
-    if (utf8 == NULL) {
-        PyErr_Clear();
-        return 0;
-    }
-    if (self->base_url != NULL && strncmp(utf8, "http://", 7) != 0 && strncmp(utf8, "https://", 8) != 0) {
-        if (len >= 2 && utf8[0] == '/' && utf8[1] == '/')
-            return 0;
-        return join_base(self, utf8, (size_t)len, ret_url);
-    }
-    return rqx_url_parse(utf8, (size_t)len, NULL, ret_url) == 0;
-}
-
-/* The URL, borrowed of the cache or of the argument; NULL: the fast path does not apply. */
-static rqx_url *find_url(CoreClient *self, PyObject *argument)
-{
-    size_t at = ((size_t)argument >> 4 ^ (size_t)argument >> 9) % CORE_URL_CACHE;
-    rqx_url *url = NULL;
-
-    if (!PyUnicode_CheckExact(argument)) {
-        if (!Py_IS_TYPE(argument, self->state->url_type))
-            return NULL;
-        url = core_url_native(argument);
-        return url != NULL && rqx_url_host(url).len > 0 && rqx_url_userinfo(url).data == NULL ? url : NULL;
-    }
-    if (self->urls[at].text == argument)
-        return self->urls[at].url;
-    if (!parse_url(self, argument, &url))
-        return NULL;
-    if (rqx_url_host(url).len == 0 || rqx_url_userinfo(url).data != NULL) {
-        rqx_url_unref(url);
-        return NULL;
-    }
-    rqx_url_unref(self->urls[at].url);
-    self->urls[at].url = url;
-    Py_XSETREF(self->urls[at].text, Py_NewRef(argument));
-    return url;
-}
-
-/* --- fields --- */
-
-/* The client's own fields, checked; 0: they are not valid. */
-static int refresh_fields(CoreClient *self)
-{
-    rqx_headers *fields;
-    core_field *bad;
-
-    if (self->fields != NULL && self->fields_version == self->headers->version)
-        return 1;
-    if (rqx_headers_new(&fields) < 0)
-        return 0;
-    if (core_headers_to_native(self->headers, fields, &bad) < 0) {
-        rqx_headers_free(fields);
-        return 0;
-    }
-    rqx_headers_free(self->fields);
-    self->fields = fields;
-    self->fields_version = self->headers->version;
-    return 1;
-}
-
-#define PAIRS_MAX 64
-
-struct pair {
-    rqx_slice name;
-    rqx_slice value;
-};
-
-static int slice_of(PyObject *object, rqx_slice *ret_slice)
-{
-    if (PyUnicode_CheckExact(object) && PyUnicode_IS_ASCII(object)) {
-        *ret_slice = (rqx_slice){(const char *)PyUnicode_1BYTE_DATA(object), (size_t)PyUnicode_GET_LENGTH(object)};
-        return 1;
-    }
-    if (PyBytes_CheckExact(object)) {
-        *ret_slice = (rqx_slice){PyBytes_AS_STRING(object), (size_t)PyBytes_GET_SIZE(object)};
-        return 1;
-    }
-    return 0;
-}
-
-static int pairs_of_headers(CoreHeaders *headers, struct pair *pairs)
-{
-    if (headers->count > PAIRS_MAX)
-        return -1;
-    for (Py_ssize_t i = 0; i < headers->count; i++) {
-        slice_of(headers->fields[i].raw, &pairs[i].name);
-        slice_of(headers->fields[i].value, &pairs[i].value);
-    }
-    return (int)headers->count;
-}
-
-static int pairs_of_sequence(PyObject *sequence, struct pair *pairs)
-{
-    Py_ssize_t count = PySequence_Fast_GET_SIZE(sequence);
-
-    if (count > PAIRS_MAX)
-        return -1;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *item = PySequence_Fast_GET_ITEM(sequence, i);
-
-        if (!PyTuple_CheckExact(item) || PyTuple_GET_SIZE(item) != 2 ||
-            !slice_of(PyTuple_GET_ITEM(item, 0), &pairs[i].name) ||
-            !slice_of(PyTuple_GET_ITEM(item, 1), &pairs[i].value))
-            return -1;
-    }
-    return (int)count;
-}
-
-/* The headers argument as pairs that point into it; -1: it is of another kind. */
-static int pairs_of(CoreClient *self, PyObject *headers, struct pair *pairs)
-{
-    PyObject *key, *value;
-    Py_ssize_t pos = 0;
-    int count = 0;
-
-    if (is_none(headers))
-        return 0;
-    if (Py_IS_TYPE(headers, self->state->headers_type))
-        return pairs_of_headers((CoreHeaders *)headers, pairs);
-    if (PyList_CheckExact(headers) || PyTuple_CheckExact(headers))
-        return pairs_of_sequence(headers, pairs);
-    if (!PyDict_CheckExact(headers) || PyDict_GET_SIZE(headers) > PAIRS_MAX)
-        return -1;
-    while (PyDict_Next(headers, &pos, &key, &value)) {
-        if (!slice_of(key, &pairs[count].name) || !slice_of(value, &pairs[count].value))
-            return -1;
-        count++;
-    }
-    return count;
-}
-
-static int same_name(rqx_slice a, rqx_slice b)
-{
-    if (a.len != b.len)
-        return 0;
-    for (size_t i = 0; i < a.len; i++) {
-        unsigned char x = (unsigned char)a.data[i], y = (unsigned char)b.data[i];
-
-        if (x != y && (x ^ y) != 0x20)
-            return 0;
-        if (x != y && !((x | 0x20) >= 'a' && (x | 0x20) <= 'z'))
-            return 0;
-    }
-    return 1;
-}
-
-static int add(rqx_headers *fields, rqx_slice name, rqx_slice value)
-{
-    return rqx_headers_add(fields, name.data, name.len, value.data, value.len);
-}
-
-/* The client's fields but for those that |pairs| name, then |pairs|.  0 or an RQX_ERR_ code. */
-static int merge_fields(CoreClient *self, const struct pair *pairs, int count, rqx_headers *fields)
-{
-    size_t own = rqx_headers_count(self->fields), i;
-    int rc = 0, j;
-
-    if (count == 0)
-        return rqx_headers_extend(fields, self->fields);
-    for (i = 0; rc == 0 && i < own; i++) {
-        rqx_field field = rqx_headers_at(self->fields, i);
-
-        for (j = 0; j < count && !same_name(field.name, pairs[j].name); j++)
-            ;
-        if (j == count)
-            rc = add(fields, field.name, field.value);
-    }
-    for (j = 0; rc == 0 && j < count; j++)
-        rc = add(fields, pairs[j].name, pairs[j].value);
-    return rc;
-}
-
-static int expects_body(rqx_slice method)
-{
-    return (method.len == 4 && memcmp(method.data, "POST", 4) == 0) ||
-           (method.len == 3 && memcmp(method.data, "PUT", 3) == 0) ||
-           (method.len == 5 && memcmp(method.data, "PATCH", 5) == 0);
-}
-
-static int tells_length(CoreClient *self, const struct pair *pairs, int count)
-{
-    static const rqx_slice names[] = {{"content-length", 14}, {"transfer-encoding", 17}};
-
-    for (int i = 0; i < 2; i++) {
-        for (int j = 0; j < count; j++) {
-            if (same_name(pairs[j].name, names[i]))
-                return 1;
-        }
-        if (rqx_headers_get(self->fields, names[i].data, names[i].len).data != NULL)
-            return 1;
-    }
-    return 0;
-}
-
-static int is_empty_body(PyObject *const *args)
-{
-    PyObject *content = args[ARG_CONTENT];
-
-    if (is_none(content))
-        return is_none(args[ARG_JSON]);
-    return (PyBytes_CheckExact(content) && PyBytes_GET_SIZE(content) == 0) ||
-           (PyUnicode_CheckExact(content) && PyUnicode_GET_LENGTH(content) == 0);
-}
-
-static int set_fields(CoreClient *self, PyObject *const *args, rqx_request *native)
-{
-    rqx_headers *fields = rqx_request_headers(native);
-    struct pair pairs[PAIRS_MAX];
-    int count = pairs_of(self, args[ARG_HEADERS], pairs);
-
-    if (count < 0 || !refresh_fields(self))
-        return 0;
-    if (is_empty_body(args) && expects_body(rqx_request_method(native)) && !tells_length(self, pairs, count) &&
-        rqx_headers_add(fields, "Content-Length", 14, "0", 1) < 0)
-        return 0;
-    return merge_fields(self, pairs, count, fields) == 0;
-}
-
-/* --- credentials --- */
-
-/* Basic credentials of a pair.  1, or 0: not here. */
-static int set_basic(PyObject *pair, rqx_headers *fields)
-{
-    rqx_slice user, password, value;
-    rqx_auth *auth;
-    int rc;
-
-    if (PyTuple_GET_SIZE(pair) != 2 || !slice_of(PyTuple_GET_ITEM(pair, 0), &user) ||
-        !slice_of(PyTuple_GET_ITEM(pair, 1), &password) ||
-        rqx_auth_basic(user.data, user.len, password.data, password.len, &auth) < 0)
-        return 0;
-    value = rqx_auth_value(auth);
-    rc = rqx_headers_set(fields, "Authorization", 13, value.data, value.len);
-    rqx_auth_unref(auth);
-    return rc == 0;
-}
-
-static int set_credentials(PyObject *value, rqx_headers *fields)
-{
-    return rqx_headers_set(fields, "Authorization", 13, PyBytes_AS_STRING(value), (size_t)PyBytes_GET_SIZE(value)) == 0;
-}
-
-/* 1 with the credentials set, if there are any; 0: not here; -1 with an exception. */
-static int set_auth(CoreClient *self, PyObject *auth, rqx_headers *fields)
-{
-    PyObject *value, *marker;
-    int rc = 0;
-
-    if (is_default(self->state, auth))
-        return self->auth == NULL ? 1 : set_credentials(self->auth, fields);
-    if (auth == Py_None)
-        return 1;
-    if (PyTuple_CheckExact(auth))
-        return set_basic(auth, fields);
-    marker = Py_TYPE(auth)->tp_dict == NULL
-                 ? NULL
-                 : PyDict_GetItemWithError(Py_TYPE(auth)->tp_dict, self->state->names._precompiled);
-    if (marker != Py_True)
-        return PyErr_Occurred() ? -1 : 0;
-    value = PyObject_GetAttr(auth, self->state->names._header);
-    if (value == NULL)
-        return -1;
-    if (PyBytes_CheckExact(value))
-        rc = set_credentials(value, fields);
-    Py_DECREF(value);
-    return rc;
-}
-
-/* --- body --- */
-
-/* Says how long the body is.  1, or 0: the caller says something else, which is for others to refuse. */
-static int set_length(rqx_headers *fields, size_t len)
-{
-    rqx_slice given = rqx_headers_get(fields, "content-length", 14);
-    char text[24];
-    size_t text_len = (size_t)snprintf(text, sizeof text, "%zu", len);
-
-    if (given.data != NULL)
-        return given.len == text_len && memcmp(given.data, text, text_len) == 0;
-    if (rqx_headers_get(fields, "transfer-encoding", 17).data != NULL)
-        return 1;
-    return rqx_headers_add(fields, "Content-Length", 14, text, text_len) == 0;
-}
-
-/* Whether the fields announce nothing, either. */
-static int tells_no_body(rqx_headers *fields)
-{
-    rqx_slice given = rqx_headers_get(fields, "content-length", 14);
-
-    return given.data == NULL || (given.len == 1 && given.data[0] == '0');
-}
-
-/* The body as bytes, a new reference, or NULL: none, or with an exception. */
-static PyObject *body_of(CoreClient *self, PyObject *const *args)
-{
-    PyObject *content = args[ARG_CONTENT];
-
-    if (is_none(content))
-        return is_none(args[ARG_JSON]) ? NULL : core_json_encode(self->state, args[ARG_JSON]);
-    return PyUnicode_CheckExact(content) ? PyUnicode_AsUTF8String(content) : Py_NewRef(content);
-}
-
-/* 1; 0: not here; -1 with an exception. */
-static int set_body(CoreClient *self, PyObject *const *args, rqx_request *native, PyObject **ret_content)
-{
-    rqx_headers *fields = rqx_request_headers(native);
-    PyObject *content = args[ARG_CONTENT], *body;
-    int is_json = is_none(content) && !is_none(args[ARG_JSON]), rc = 1;
-
-    if (!is_none(content) && !PyBytes_CheckExact(content) && !PyUnicode_CheckExact(content))
-        return 0;
-    body = body_of(self, args);
-    if (body == NULL)
-        return PyErr_Occurred() ? -1 : tells_no_body(fields);
-    if (PyBytes_GET_SIZE(body) > 0 || is_json || expects_body(rqx_request_method(native)))
-        rc = set_length(fields, (size_t)PyBytes_GET_SIZE(body));
-    if (rc == 1 && is_json && rqx_headers_get(fields, "content-type", 12).data == NULL)
-        rc = rqx_headers_add(fields, "Content-Type", 12, "application/json", 16) == 0;
-    if (rc == 1 && core_set_bytes(self->state, native, body) < 0)
-        rc = -1;
-    if (rc == 1)
-        *ret_content = body;
-    else
-        Py_DECREF(body);
-    return rc;
-}
-
-/* --- timeouts --- */
-
-/* 1; 0: not here. */
-static int set_timeouts(CoreClient *self, PyObject *timeout, rqx_request *native)
-{
-    rqx_timeouts values;
-    int64_t all = RQX_NO_TIMEOUT;
-
-    if (is_default(self->state, timeout)) {
-        rqx_request_set_timeouts(native, &self->timeouts);
-        return 1;
-    }
-    if (timeout == Py_None || PyFloat_CheckExact(timeout) || PyLong_CheckExact(timeout)) {
-        if (core_milliseconds(timeout, &all) < 0) {
-            PyErr_Clear();
-            return 0;
-        }
-        values = (rqx_timeouts){all, all, all, all, RQX_NO_TIMEOUT};
-    } else if (PyTuple_Check(timeout) || timeouts_of(self->state, timeout, &values) < 0) {
-        PyErr_Clear();
-        return 0;
-    }
-    rqx_request_set_timeouts(native, &values);
-    return 1;
-}
-
-/* --- putting it together --- */
-
-#define METHOD_MAX 32
-
-static int new_native(CoreClient *self, PyObject *const *args, rqx_request **ret_native)
-{
-    rqx_url *url = find_url(self, args[ARG_URL]);
-    char upper[METHOD_MAX];
-    rqx_slice method;
-
-    if (url == NULL || !PyUnicode_CheckExact(args[ARG_METHOD]) || !slice_of(args[ARG_METHOD], &method) ||
-        method.len > METHOD_MAX)
-        return 0;
-    for (size_t i = 0; i < method.len; i++)
-        upper[i] = (char)(method.data[i] >= 'a' && method.data[i] <= 'z' ? method.data[i] - 0x20 : method.data[i]);
-    return rqx_request_new(upper, method.len, url, ret_native) == 0;
-}
+/* --- the request --- */
 
 void core_fast_drop(core_fast *fast)
 {
@@ -722,21 +301,15 @@ int core_fast_build(CoreClient *self, PyObject *const *args, core_fast *ret_fast
     if (!args_allow(self, args, &fast.follows))
         return 0;
     rc = settings_allow(self);
-    if (rc <= 0 || !new_native(self, args, &fast.native))
-        return PyErr_Occurred() ? -1 : 0;
-    rc = set_fields(self, args, fast.native);
     if (rc == 1)
-        rc = set_timeouts(self, args[ARG_TIMEOUT], fast.native);
-    if (rc == 1)
-        rc = set_body(self, args, fast.native, &fast.content);
-    if (rc == 1)
-        rc = set_auth(self, args[ARG_AUTH], rqx_request_headers(fast.native));
-    fast.timeout = Py_XNewRef(is_default(self->state, args[ARG_TIMEOUT]) ? self->timeout : args[ARG_TIMEOUT]);
-    if (rc == 1)
-        *ret_fast = fast;
-    else
+        rc = core_fast_fill(self, args, &fast);
+    if (rc != 1) {
         core_fast_drop(&fast);
-    return rc;
+        return rc;
+    }
+    fast.timeout = Py_XNewRef(is_default(self->state, args[ARG_TIMEOUT]) ? self->timeout : args[ARG_TIMEOUT]);
+    *ret_fast = fast;
+    return 1;
 }
 
 /* --- the response --- */

@@ -20,13 +20,10 @@ static int perform(CoreTransport *transport, rqx_request *native, core_sync_exch
 
     if (sync == NULL)
         return RQX_ERR_STATE;
-    Py_BEGIN_ALLOW_THREADS
-    rc = core_sync_submit(sync, native, ret_exchange);
+    Py_BEGIN_ALLOW_THREADS rc = core_sync_submit(sync, native, ret_exchange);
     if (rc == 0)
         rc = core_sync_wait(*ret_exchange, RQX_EVENT_DONE, TICK_MS, &pass);
-    Py_END_ALLOW_THREADS
-    if (pass)
-        core_sync_pass(sync);
+    Py_END_ALLOW_THREADS if (pass) core_sync_pass(sync);
     core_sync_unref(sync);
     return rc;
 }

@@ -156,7 +156,7 @@ enum core_registered {
 #define CORE_REGISTERED_ENUM(name) CORE_##name,
     CORE_REGISTERED(CORE_REGISTERED_ENUM)
 #undef CORE_REGISTERED_ENUM
-    CORE_REGISTERED_COUNT
+        CORE_REGISTERED_COUNT
 };
 
 struct core_graveyard;
@@ -188,17 +188,17 @@ typedef struct core_state {
     PyTypeObject *timings_type;
     PyTypeObject *verb_type;
     PyTypeObject *bound_verb_type;
-    PyObject *mapping;      /* collections.abc.Mapping */
-    PyObject *json_encode;  /* encode method of the JSON encoder, made at the first use */
-    PyObject *json_loads;   /* json.loads, at the first use */
-    PyObject *logger;       /* the logger "requestx", once somebody imported logging */
-    PyObject *get_loop;     /* asyncio's _get_running_loop, at the first use */
-    PyObject *timedelta;    /* datetime.timedelta, at the first use */
-    PyObject *info_level;   /* logging.INFO as int */
-    PyObject *sync_handler; /* HTTPTransport.handle_request as it was registered, */
-    PyObject *async_handler; /* and AsyncHTTPTransport.handle_async_request */
-    PyObject *methods[9];   /* "GET", "HEAD", ... as str, once they were needed */
-    PyObject *verbs[8];     /* the same by enum of client.h */
+    PyObject *mapping;                /* collections.abc.Mapping */
+    PyObject *json_encode;            /* encode method of the JSON encoder, made at the first use */
+    PyObject *json_loads;             /* json.loads, at the first use */
+    PyObject *logger;                 /* the logger "requestx", once somebody imported logging */
+    PyObject *get_loop;               /* asyncio's _get_running_loop, at the first use */
+    PyObject *timedelta;              /* datetime.timedelta, at the first use */
+    PyObject *info_level;             /* logging.INFO as int */
+    PyObject *sync_handler;           /* HTTPTransport.handle_request as it was registered, */
+    PyObject *async_handler;          /* and AsyncHTTPTransport.handle_async_request */
+    PyObject *methods[9];             /* "GET", "HEAD", ... as str, once they were needed */
+    PyObject *verbs[8];               /* the same by enum of client.h */
     struct core_graveyard *graveyard; /* Python objects that library threads are done with */
 } core_state;
 

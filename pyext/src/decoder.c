@@ -4,8 +4,7 @@
 #include "core.h"
 
 typedef struct CoreDecoder {
-    PyObject_HEAD
-    rqx_decoder *native; /* NULL: nothing to undo */
+    PyObject_HEAD rqx_decoder *native; /* NULL: nothing to undo */
 } CoreDecoder;
 
 static PyObject *decoder_result(CoreDecoder *self, int rc, rqx_slice out)
@@ -108,12 +107,8 @@ PyDoc_STRVAR(decoder_doc, "Decoder(codings, limited=False)\n--\n\n"
                           "bounds that the engine's own responses have.");
 
 static PyType_Slot decoder_slots[] = {
-    {Py_tp_doc, (void *)decoder_doc},
-    {Py_tp_init, decoder_init},
-    {Py_tp_new, PyType_GenericNew},
-    {Py_tp_dealloc, decoder_dealloc},
-    {Py_tp_methods, decoder_methods},
-    {0, NULL},
+    {Py_tp_doc, (void *)decoder_doc}, {Py_tp_init, decoder_init},       {Py_tp_new, PyType_GenericNew},
+    {Py_tp_dealloc, decoder_dealloc}, {Py_tp_methods, decoder_methods}, {0, NULL},
 };
 
 static PyType_Spec decoder_spec = {

@@ -207,30 +207,24 @@ static int engine_dispatch(rqx_engine *engine)
 {
     int rc;
 
-    Py_BEGIN_ALLOW_THREADS
-    rc = rqx_engine_dispatch(engine);
-    Py_END_ALLOW_THREADS
-    return rc;
+    Py_BEGIN_ALLOW_THREADS rc = rqx_engine_dispatch(engine);
+    Py_END_ALLOW_THREADS return rc;
 }
 
 static int engine_uncork(rqx_engine *engine)
 {
     int rc;
 
-    Py_BEGIN_ALLOW_THREADS
-    rc = rqx_engine_uncork(engine);
-    Py_END_ALLOW_THREADS
-    return rc;
+    Py_BEGIN_ALLOW_THREADS rc = rqx_engine_uncork(engine);
+    Py_END_ALLOW_THREADS return rc;
 }
 
 static int engine_collect(rqx_engine *engine)
 {
     int rc;
 
-    Py_BEGIN_ALLOW_THREADS
-    rc = rqx_engine_collect(engine);
-    Py_END_ALLOW_THREADS
-    return rc;
+    Py_BEGIN_ALLOW_THREADS rc = rqx_engine_collect(engine);
+    Py_END_ALLOW_THREADS return rc;
 }
 
 /* What the woken tasks submit leaves together. */
@@ -303,8 +297,8 @@ static int watch(CoreDriver *self)
     } else if (dispatch != NULL && fd != NULL) {
         PyObject *values[] = {self->loop, fd, dispatch};
 
-        result = PyObject_VectorcallMethod(self->state->names.add_reader, values, 3 | PY_VECTORCALL_ARGUMENTS_OFFSET,
-                                           NULL);
+        result =
+            PyObject_VectorcallMethod(self->state->names.add_reader, values, 3 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
     }
     Py_XDECREF(dispatch);
     Py_XDECREF(fd);
@@ -350,7 +344,8 @@ static void unwatch(CoreDriver *self)
             PyObject *remove = PyObject_GetAttr(self->loop, self->state->names.remove_reader);
 
             if (remove != NULL)
-                result = PyObject_CallMethodObjArgs(self->loop, self->state->names.call_soon_threadsafe, remove, fd, NULL);
+                result =
+                    PyObject_CallMethodObjArgs(self->loop, self->state->names.call_soon_threadsafe, remove, fd, NULL);
             Py_XDECREF(remove);
         }
         Py_XDECREF(fd);

@@ -19,31 +19,30 @@ typedef struct CoreDriver CoreDriver;
 typedef struct core_exchange {
     struct core_exchange *next; /* in the driver's list, while it is in flight */
     struct core_exchange **link;
-    CoreDriver *driver;      /* a reference, while in flight; NULL: never submitted, or done */
-    rqx_response *native;    /* a reference; NULL before the submission */
-    PyObject *owner;         /* borrowed, but for a reference while in flight */
-    unsigned events;         /* RQX_EVENT_* that came */
-    struct CoreOp *reader;   /* references: who waits for HEAD, BODY or DONE, */
-    struct CoreOp *writer;   /* and for WRITE or DONE */
+    CoreDriver *driver;    /* a reference, while in flight; NULL: never submitted, or done */
+    rqx_response *native;  /* a reference; NULL before the submission */
+    PyObject *owner;       /* borrowed, but for a reference while in flight */
+    unsigned events;       /* RQX_EVENT_* that came */
+    struct CoreOp *reader; /* references: who waits for HEAD, BODY or DONE, */
+    struct CoreOp *writer; /* and for WRITE or DONE */
 } core_exchange;
 
 struct CoreDriver {
-    PyObject_HEAD
-    core_state *state;
+    PyObject_HEAD core_state *state;
     rqx_engine *engine; /* NULL once it was shut down */
     rqx_client *client;
-    PyObject *loop;     /* the event loop, or trio's token */
-    PyObject *watch;    /* of trio: what watches the descriptor */
+    PyObject *loop;  /* the event loop, or trio's token */
+    PyObject *watch; /* of trio: what watches the descriptor */
     int is_trio;
-    int orphan;         /* the transport is gone: shut down with the last exchange */
-    pid_t pid;          /* process that made the engine */
+    int orphan; /* the transport is gone: shut down with the last exchange */
+    pid_t pid;  /* process that made the engine */
     unsigned long thread;
     core_exchange *live;
     struct CoreOp **ready; /* references: those to be woken, from |ready_at| on */
     Py_ssize_t ready_at;
     Py_ssize_t ready_len;
     Py_ssize_t ready_cap;
-    int depth;          /* dispatches under way, one inside the other */
+    int depth; /* dispatches under way, one inside the other */
     PyObject *weakrefs;
 };
 

@@ -143,9 +143,10 @@ void core_raise(core_state *state, int code, const char *text, PyObject *request
         return;
     }
     type = core_registered(state, which);
-    message = type == NULL ? NULL : PyUnicode_DecodeUTF8(text == NULL ? rqx_error_text(code) : text,
-                                                         (Py_ssize_t)strlen(text == NULL ? rqx_error_text(code) : text),
-                                                         "replace");
+    message = type == NULL
+                  ? NULL
+                  : PyUnicode_DecodeUTF8(text == NULL ? rqx_error_text(code) : text,
+                                         (Py_ssize_t)strlen(text == NULL ? rqx_error_text(code) : text), "replace");
     error = message == NULL ? NULL : PyObject_CallOneArg(type, message);
     Py_XDECREF(message);
     if (error == NULL)

@@ -16,11 +16,8 @@ int core_wait(core_state *state, core_sync_exchange *exchange, unsigned what)
 
     do {
         pass = 0;
-        Py_BEGIN_ALLOW_THREADS
-        rc = core_sync_wait(exchange, what, TICK_MS, &pass);
-        Py_END_ALLOW_THREADS
-        if (pass)
-            core_sync_pass(exchange->sync);
+        Py_BEGIN_ALLOW_THREADS rc = core_sync_wait(exchange, what, TICK_MS, &pass);
+        Py_END_ALLOW_THREADS if (pass) core_sync_pass(exchange->sync);
         if (rc == RQX_AGAIN && PyErr_CheckSignals() < 0)
             return -1;
     } while (rc == RQX_AGAIN);
@@ -67,12 +64,9 @@ static int submit_once(CoreExchange *self, CoreTransport *transport, rqx_request
 
     if (sync == NULL)
         return RQX_ERR_STATE;
-    Py_BEGIN_ALLOW_THREADS
-    rc = core_sync_submit(sync, native, &self->sync);
+    Py_BEGIN_ALLOW_THREADS rc = core_sync_submit(sync, native, &self->sync);
     core_sync_unref(sync);
-    Py_END_ALLOW_THREADS
-    if (rc == 0)
-        self->exchange.native = rqx_response_ref(self->sync->native);
+    Py_END_ALLOW_THREADS if (rc == 0) self->exchange.native = rqx_response_ref(self->sync->native);
     return rc;
 }
 
@@ -145,7 +139,8 @@ int core_exchange_push(CoreExchange *self, const Py_buffer *view, Py_ssize_t *of
         }
         if (rc < 0) {
             core_raise(self->state, rc,
-                       rc == RQX_ERR_REQUEST_LENGTH ? "Too much data for declared Content-Length" : NULL, self->request);
+                       rc == RQX_ERR_REQUEST_LENGTH ? "Too much data for declared Content-Length" : NULL,
+                       self->request);
             return -1;
         }
     }
@@ -184,8 +179,8 @@ static PyObject *exchange_end_body(PyObject *op, PyObject *unused)
 
     (void)unused;
     if (rc < 0 && rc != RQX_ERR_STATE) {
-        core_raise(self->state, rc,
-                   rc == RQX_ERR_REQUEST_LENGTH ? "Too little data for declared Content-Length" : NULL, self->request);
+        core_raise(self->state, rc, rc == RQX_ERR_REQUEST_LENGTH ? "Too little data for declared Content-Length" : NULL,
+                   self->request);
         return NULL;
     }
     Py_RETURN_NONE;
@@ -205,8 +200,8 @@ static PyObject *exchange_cancel(PyObject *op, PyObject *unused)
 
 static PyObject *make_stream(CoreExchange *self)
 {
-    PyTypeObject *type = (PyTypeObject *)core_registered(
-        self->state, self->loop == NULL ? CORE_EngineStream : CORE_AsyncEngineStream);
+    PyTypeObject *type =
+        (PyTypeObject *)core_registered(self->state, self->loop == NULL ? CORE_EngineStream : CORE_AsyncEngineStream);
     CoreStream *stream = type == NULL ? NULL : (CoreStream *)type->tp_alloc(type, 0);
 
     if (stream != NULL) {
@@ -307,9 +302,12 @@ static PyMemberDef exchange_members[] = {
 };
 
 static PyType_Slot exchange_slots[] = {
-    {Py_tp_doc, (void *)"A request under way."}, {Py_tp_dealloc, exchange_dealloc},
-    {Py_tp_traverse, exchange_traverse},         {Py_tp_clear, exchange_clear},
-    {Py_tp_methods, exchange_methods},           {Py_tp_members, exchange_members},
+    {Py_tp_doc, (void *)"A request under way."},
+    {Py_tp_dealloc, exchange_dealloc},
+    {Py_tp_traverse, exchange_traverse},
+    {Py_tp_clear, exchange_clear},
+    {Py_tp_methods, exchange_methods},
+    {Py_tp_members, exchange_members},
     {0, NULL},
 };
 

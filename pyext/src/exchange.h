@@ -9,14 +9,13 @@
 #include "transport.h"
 
 typedef struct CoreExchange {
-    PyObject_HEAD
-    core_state *state;
+    PyObject_HEAD core_state *state;
     core_exchange exchange;
-    PyObject *request;   /* Request, for exceptions and for the response */
-    PyObject *transport; /* kept open while this lives */
-    PyObject *loop;      /* of an async exchange, else NULL */
+    PyObject *request;        /* Request, for exceptions and for the response */
+    PyObject *transport;      /* kept open while this lives */
+    PyObject *loop;           /* of an async exchange, else NULL */
     core_sync_exchange *sync; /* of a sync one, else NULL; |exchange| then has but |native| */
-    char wants_body;     /* the body is to be pushed */
+    char wants_body;          /* the body is to be pushed */
 } CoreExchange;
 
 /* EngineTransport.submit */
@@ -24,8 +23,7 @@ PyObject *core_transport_submit(PyObject *transport, PyObject *request);
 
 /* The body of a response; SyncStream and AsyncStream. */
 typedef struct CoreStream {
-    PyObject_HEAD
-    core_state *state;
+    PyObject_HEAD core_state *state;
     CoreExchange *exchange; /* NULL: closed */
     char *buffer;           /* of READ_SIZE bytes, made at the first read */
     PyObject *weakrefs;
@@ -39,7 +37,8 @@ PyObject *core_exchange_make_response(CoreExchange *self);
 int core_exchange_has_head(const core_exchange *exchange);
 /* Waits for |what| with the GIL released and signals handled.  0 or -1. */
 int core_wait(core_state *state, core_sync_exchange *exchange, unsigned what);
-/* Writes what the peer takes.  1: all was taken, 0: no room now, -1 with an exception; |*ret_refused|: no more is wanted. */
+/* Writes what the peer takes.  1: all was taken, 0: no room now, -1 with an exception; |*ret_refused|: no more is
+ * wanted. */
 int core_exchange_push(CoreExchange *self, const Py_buffer *view, Py_ssize_t *offset, int *ret_refused);
 
 /* Awaitables over an exchange. */

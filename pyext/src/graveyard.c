@@ -56,8 +56,7 @@ static void release_all(struct core_graveyard *graveyard)
 
 void core_graveyard_drain(core_state *state)
 {
-    if (state->graveyard != NULL &&
-        atomic_load_explicit(&state->graveyard->buried, memory_order_relaxed) != NULL)
+    if (state->graveyard != NULL && atomic_load_explicit(&state->graveyard->buried, memory_order_relaxed) != NULL)
         release_all(state->graveyard);
 }
 

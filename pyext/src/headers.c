@@ -116,8 +116,7 @@ void core_headers_remove_at(CoreHeaders *self, Py_ssize_t index)
     core_field field = self->fields[index];
 
     self->count--;
-    memmove(&self->fields[index], &self->fields[index + 1],
-            (size_t)(self->count - index) * sizeof(core_field));
+    memmove(&self->fields[index], &self->fields[index + 1], (size_t)(self->count - index) * sizeof(core_field));
     core_headers_changed(self);
     field_release(&field);
 }

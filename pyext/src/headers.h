@@ -18,8 +18,7 @@ typedef struct core_field {
 enum core_encoding { CORE_ENC_UNKNOWN, CORE_ENC_ASCII, CORE_ENC_UTF8, CORE_ENC_LATIN1, CORE_ENC_OTHER };
 
 typedef struct CoreHeaders {
-    PyObject_HEAD
-    core_field *fields;
+    PyObject_HEAD core_field *fields;
     Py_ssize_t count;
     Py_ssize_t cap;
     uint64_t version;   /* changes with each mutation */

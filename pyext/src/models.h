@@ -10,20 +10,18 @@
 #include "core.h"
 
 typedef struct CoreRequest {
-    PyObject_HEAD
-    PyObject *method;     /* str, upper case */
-    PyObject *url;        /* URL */
-    PyObject *headers;    /* Headers */
-    PyObject *extensions; /* dict; NULL: made when asked for */
-    PyObject *stream;     /* NULL: ByteStream of |content|, made when asked for */
-    PyObject *content;    /* bytes; NULL: not read */
+    PyObject_HEAD PyObject *method; /* str, upper case */
+    PyObject *url;                  /* URL */
+    PyObject *headers;              /* Headers */
+    PyObject *extensions;           /* dict; NULL: made when asked for */
+    PyObject *stream;               /* NULL: ByteStream of |content|, made when asked for */
+    PyObject *content;              /* bytes; NULL: not read */
     PyObject *dict;
     PyObject *weakrefs;
 } CoreRequest;
 
 typedef struct CoreResponse {
-    PyObject_HEAD
-    int status;
+    PyObject_HEAD int status;
     char is_closed;
     char is_stream_consumed;
     char complete;              /* |native| holds the whole body */
@@ -69,8 +67,8 @@ PyObject *core_request_of(core_state *state, rqx_request *native, PyObject *cont
 PyObject *core_method_text(core_state *state, rqx_slice method);
 
 /*
- * A Response over a finished, collected exchange.  On success, takes ownership of |native|.  NULL with DecodingError if the
- * body cannot be decoded.
+ * A Response over a finished, collected exchange.  On success, takes ownership of |native|.  NULL with DecodingError if
+ * the body cannot be decoded.
  */
 PyObject *core_response_make(core_state *state, rqx_response *native, const core_fast *fast,
                              PyObject *default_encoding);

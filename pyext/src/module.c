@@ -132,9 +132,9 @@ PyTypeObject *core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *b
 }
 
 static int (*const inits[])(PyObject *module, core_state *state) = {
-    core_headers_init, core_url_init,       core_decoder_init,  core_request_init,   core_response_init, core_tls_init,
-    core_driver_init,  core_transport_init, core_exchange_init, core_stream_op_init, core_stream_init,   core_call_init,
-    core_verb_init,    core_client_init,
+    core_headers_init, core_url_init,    core_decoder_init,   core_request_init,  core_response_init,
+    core_tls_init,     core_driver_init, core_transport_init, core_exchange_init, core_stream_op_init,
+    core_stream_init,  core_call_init,   core_verb_init,      core_client_init,
 };
 
 static int module_exec(PyObject *module)
@@ -166,16 +166,33 @@ static int module_exec(PyObject *module)
 static int state_each(core_state *state, int (*each)(PyObject **slot, void *arg), void *arg)
 {
     PyObject **slots[] = {
-        (PyObject **)&state->headers_type,     (PyObject **)&state->url_type,        (PyObject **)&state->request_type,
-        (PyObject **)&state->response_type,    (PyObject **)&state->decoder_type,    (PyObject **)&state->tls_type,
-        (PyObject **)&state->transport_type,   (PyObject **)&state->driver_type,     (PyObject **)&state->exchange_type,
-        (PyObject **)&state->call_type,        (PyObject **)&state->stream_op_type,  (PyObject **)&state->stream_type,
-        (PyObject **)&state->async_stream_type, (PyObject **)&state->client_type,
-        (PyObject **)&state->sync_client_type, (PyObject **)&state->async_client_type,
-        (PyObject **)&state->timings_type,     (PyObject **)&state->verb_type,
-        (PyObject **)&state->bound_verb_type,  &state->mapping,                      &state->json_encode,
-        &state->json_loads,                    &state->logger,                       &state->get_loop,
-        &state->timedelta,                     &state->info_level,                   &state->sync_handler,
+        (PyObject **)&state->headers_type,
+        (PyObject **)&state->url_type,
+        (PyObject **)&state->request_type,
+        (PyObject **)&state->response_type,
+        (PyObject **)&state->decoder_type,
+        (PyObject **)&state->tls_type,
+        (PyObject **)&state->transport_type,
+        (PyObject **)&state->driver_type,
+        (PyObject **)&state->exchange_type,
+        (PyObject **)&state->call_type,
+        (PyObject **)&state->stream_op_type,
+        (PyObject **)&state->stream_type,
+        (PyObject **)&state->async_stream_type,
+        (PyObject **)&state->client_type,
+        (PyObject **)&state->sync_client_type,
+        (PyObject **)&state->async_client_type,
+        (PyObject **)&state->timings_type,
+        (PyObject **)&state->verb_type,
+        (PyObject **)&state->bound_verb_type,
+        &state->mapping,
+        &state->json_encode,
+        &state->json_loads,
+        &state->logger,
+        &state->get_loop,
+        &state->timedelta,
+        &state->info_level,
+        &state->sync_handler,
         &state->async_handler,
     };
     size_t i;
@@ -258,15 +275,9 @@ static PyModuleDef_Slot module_slots[] = {
 };
 
 struct PyModuleDef core_module = {
-    PyModuleDef_HEAD_INIT,
-    .m_name = "requestx._core",
-    .m_doc = "The compiled part of requestx.",
-    .m_size = sizeof(core_state),
-    .m_methods = module_methods,
-    .m_slots = module_slots,
-    .m_traverse = module_traverse,
-    .m_clear = module_clear,
-    .m_free = module_free,
+    PyModuleDef_HEAD_INIT,         .m_name = "requestx._core",  .m_doc = "The compiled part of requestx.",
+    .m_size = sizeof(core_state),  .m_methods = module_methods, .m_slots = module_slots,
+    .m_traverse = module_traverse, .m_clear = module_clear,     .m_free = module_free,
 };
 
 PyMODINIT_FUNC PyInit__core(void);

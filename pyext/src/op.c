@@ -469,8 +469,8 @@ static int report(CoreOp *self)
     PyErr_NormalizeException(&type, &value, &traceback);
     if (traceback != NULL)
         PyException_SetTraceback(value, traceback);
-    context = Py_BuildValue("{s:s,s:O,s:O}", "message", "Exception in callback of a requestx request", "exception", value,
-                            "future", self);
+    context = Py_BuildValue("{s:s,s:O,s:O}", "message", "Exception in callback of a requestx request", "exception",
+                            value, "future", self);
     if (context != NULL && self->loop != NULL)
         result = PyObject_CallMethodOneArg(self->loop, self->state->names.call_exception_handler, context);
     if (result == NULL && !must_leave_loop())

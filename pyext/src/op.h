@@ -30,15 +30,14 @@ typedef struct core_op_ops {
 } core_op_ops;
 
 typedef struct CoreOp {
-    PyObject_HEAD
-    core_state *state;
+    PyObject_HEAD core_state *state;
     const core_op_ops *ops;
     char phase;
-    char blocking;  /* _asyncio_future_blocking */
-    char woken;     /* the wait is over */
-    char cancelled; /* by cancel() while it waited */
-    char waits;     /* |delegate| only waits: poll again after it */
-    char submitted; /* something was sent for it */
+    char blocking;      /* _asyncio_future_blocking */
+    char woken;         /* the wait is over */
+    char cancelled;     /* by cancel() while it waited */
+    char waits;         /* |delegate| only waits: poll again after it */
+    char submitted;     /* something was sent for it */
     PyObject *loop;     /* where it waits */
     PyObject *callback; /* what is called when the wait is over; NULL: nothing yet */
     PyObject *context;  /* contextvars context of |callback|, or NULL */
@@ -46,7 +45,7 @@ typedef struct CoreOp {
     PyObject *delegate; /* iterator that is driven in its place, or NULL */
     PyObject *message;  /* of cancel(), or NULL */
     core_exchange *exchange;
-    PyObject *target;   /* what holds |exchange|; NULL: the op itself */
+    PyObject *target; /* what holds |exchange|; NULL: the op itself */
 } CoreOp;
 
 /* Ends the wait of |op|: runs its callbacks.  0 or -1 with an exception that is to leave the loop. */

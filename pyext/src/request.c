@@ -16,8 +16,8 @@ PyObject *core_json_encode(core_state *state, PyObject *object)
         PyObject *json = PyImport_ImportModule("json"), *type, *encoder = NULL, *none = PyTuple_New(0), *kwargs;
 
         type = json == NULL ? NULL : PyObject_GetAttrString(json, "JSONEncoder");
-        kwargs = Py_BuildValue("{s:O,s:O,s:(ss)}", "ensure_ascii", Py_False, "allow_nan", Py_False, "separators", ",",
-                               ":");
+        kwargs =
+            Py_BuildValue("{s:O,s:O,s:(ss)}", "ensure_ascii", Py_False, "allow_nan", Py_False, "separators", ",", ":");
         if (type != NULL && none != NULL && kwargs != NULL)
             encoder = PyObject_Call(type, none, kwargs);
         if (encoder != NULL)
@@ -45,7 +45,8 @@ PyObject *core_byte_stream(core_state *state, PyObject *content)
     return type == NULL ? NULL : PyObject_CallOneArg(type, content);
 }
 
-static const char *const method_names[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE"};
+static const char *const method_names[] = {"GET",   "HEAD",    "POST",    "PUT",  "DELETE",
+                                           "PATCH", "OPTIONS", "CONNECT", "TRACE"};
 
 PyObject *core_method_text(core_state *state, rqx_slice method)
 {
@@ -187,8 +188,7 @@ static int encode_body(core_state *state, CoreRequest *self, PyObject *content, 
         goto done;
     }
     Py_XSETREF(self->stream, Py_NewRef(PyTuple_GET_ITEM(pair, 1)));
-    if (core_headers_defaults(state, self->headers, PyTuple_GET_ITEM(pair, 0)) < 0 ||
-        add_auto_headers(state, self) < 0)
+    if (core_headers_defaults(state, self->headers, PyTuple_GET_ITEM(pair, 0)) < 0 || add_auto_headers(state, self) < 0)
         goto done;
     is_bytes = PyObject_IsInstance(self->stream, type);
     if (is_bytes > 0) {
@@ -279,8 +279,8 @@ static PyObject *copied_dict(PyObject *source)
 
 static int request_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"method", "url",  "params", "headers", "cookies", "content",
-                            "data",   "files", "json",  "stream",  "extensions", NULL};
+    static char *names[] = {"method", "url",   "params", "headers", "cookies",    "content",
+                            "data",   "files", "json",   "stream",  "extensions", NULL};
     PyObject *method, *url, *params = Py_None, *headers = Py_None, *cookies = Py_None, *content = Py_None;
     PyObject *data = Py_None, *files = Py_None, *json = Py_None, *stream = Py_None, *extensions = Py_None;
     CoreRequest *self = (CoreRequest *)op;

@@ -1,8 +1,9 @@
 /*
- * response.c - ResponseBase: construction, and what is made of an rqx_response only when it is asked for.
+ * response.c - ResponseBase: what it tells, made of an rqx_response only when it is asked for.
  */
 #include "headers.h"
 #include "models.h"
+#include "response.h"
 #include "url.h"
 
 #include <stddef.h>
@@ -50,8 +51,8 @@ static rqx_slice field_value(CoreResponse *self, const char *name, size_t len)
 static PyObject *request_of(core_state *state, CoreResponse *self)
 {
     if (self->request == NULL && self->native != NULL)
-        self->request = core_request_of(state, rqx_response_request(self->native), self->request_content,
-                                        self->request_timeout);
+        self->request =
+            core_request_of(state, rqx_response_request(self->native), self->request_content, self->request_timeout);
     return self->request;
 }
 
@@ -62,9 +63,10 @@ static void raise_decoding(core_state *state, CoreResponse *self)
 
     if (type == NULL)
         return;
-    error = PyObject_CallFunction(type, "s", failure->text != NULL && failure->code != 0
-                                                 ? failure->text
-                                                 : "the response body's content coding is malformed");
+    error = PyObject_CallFunction(type, "s",
+                                  failure->text != NULL && failure->code != 0
+                                      ? failure->text
+                                      : "the response body's content coding is malformed");
     if (error != NULL && request_of(state, self) != NULL &&
         PyObject_SetAttr(error, state->names.request, self->request) == 0)
         PyErr_SetObject(type, error);
@@ -72,7 +74,7 @@ static void raise_decoding(core_state *state, CoreResponse *self)
 }
 
 /* Takes the decoded body out of |native|. */
-static PyObject *content_of(core_state *state, CoreResponse *self)
+PyObject *core_response_content(core_state *state, CoreResponse *self)
 {
     rqx_slice body;
     int rc;
@@ -178,7 +180,7 @@ static PyObject *get_status_code(PyObject *op, void *closure)
     return self->status_code != NULL ? Py_NewRef(self->status_code) : PyLong_FromLong(self->status);
 }
 
-static int set_status_code(PyObject *op, PyObject *value, void *closure)
+int core_response_set_status(PyObject *op, PyObject *value, void *closure)
 {
     CoreResponse *self = (CoreResponse *)op;
     long status;
@@ -261,7 +263,7 @@ static PyObject *get_stream(PyObject *op, void *closure)
 
     (void)closure;
     if (self->stream == NULL) {
-        content = content_of(state, self);
+        content = core_response_content(state, self);
         if (content == NULL) {
             if (!PyErr_Occurred())
                 PyErr_SetString(PyExc_AttributeError, "stream");
@@ -275,7 +277,7 @@ static PyObject *get_stream(PyObject *op, void *closure)
 static PyObject *get_content(PyObject *op, void *closure)
 {
     core_state *state = core_state_of(Py_TYPE(op));
-    PyObject *content = content_of(state, (CoreResponse *)op);
+    PyObject *content = core_response_content(state, (CoreResponse *)op);
 
     (void)closure;
     if (content == NULL && !PyErr_Occurred())
@@ -285,7 +287,7 @@ static PyObject *get_content(PyObject *op, void *closure)
 
 static PyObject *get_raw_content(PyObject *op, void *closure)
 {
-    PyObject *content = content_of(core_state_of(Py_TYPE(op)), (CoreResponse *)op);
+    PyObject *content = core_response_content(core_state_of(Py_TYPE(op)), (CoreResponse *)op);
 
     (void)closure;
     if (content == NULL && !PyErr_Occurred())
@@ -312,9 +314,8 @@ static int is_plain_utf8(CoreResponse *self)
     rqx_slice type = field_value(self, "content-type", 12), charset;
     const char *end, *at;
 
-    if (self->default_encoding != NULL &&
-        !(PyUnicode_CheckExact(self->default_encoding) &&
-          PyUnicode_CompareWithASCIIString(self->default_encoding, "utf-8") == 0))
+    if (self->default_encoding != NULL && !(PyUnicode_CheckExact(self->default_encoding) &&
+                                            PyUnicode_CompareWithASCIIString(self->default_encoding, "utf-8") == 0))
         return 0;
     if (self->dict != NULL && PyDict_GET_SIZE(self->dict) > 0)
         return 0;
@@ -645,176 +646,6 @@ static PyObject *response_raise_for_status(PyObject *op, PyObject *unused)
     return PyObject_CallMethodNoArgs(op, state->names._raise_for_status);
 }
 
-static PyObject *copied_list(PyObject *source)
-{
-    return source == Py_None ? NULL : PySequence_List(source);
-}
-
-static PyObject *copied_dict(PyObject *source)
-{
-    return source == Py_None ? PyDict_New() : PyObject_CallOneArg((PyObject *)&PyDict_Type, source);
-}
-
-static int append_default_length(CoreHeaders *headers, Py_ssize_t length)
-{
-    char text[32];
-
-    if (length == 0 || core_headers_has(headers, "content-length", 14))
-        return 0;
-    return core_headers_append_text(headers, "Content-Length", text, snprintf(text, sizeof text, "%zd", length));
-}
-
-/* The body is |bytes| (stolen): read at once, through its content coding if it has one. */
-static int set_bytes_body(core_state *state, CoreResponse *self, PyObject *bytes)
-{
-    PyObject *read;
-
-    if (bytes == NULL)
-        return -1;
-    if (append_default_length((CoreHeaders *)self->headers, PyBytes_GET_SIZE(bytes)) < 0) {
-        Py_DECREF(bytes);
-        return -1;
-    }
-    if (!core_headers_has((CoreHeaders *)self->headers, "content-encoding", 16)) {
-        self->content = bytes;
-        self->is_closed = self->is_stream_consumed = 1;
-        return 0;
-    }
-    self->stream = core_byte_stream(state, bytes);
-    Py_DECREF(bytes);
-    if (self->stream == NULL)
-        return -1;
-    read = PyObject_CallMethodNoArgs((PyObject *)self, state->names.read);
-    Py_XDECREF(read);
-    return read == NULL ? -1 : 0;
-}
-
-/* Any other body: encode_response() of the package. */
-static int encode_body(core_state *state, CoreResponse *self, PyObject *content, PyObject *text, PyObject *html,
-                       PyObject *json)
-{
-    PyObject *function = core_registered(state, CORE_encode_response), *type = core_registered(state, CORE_ByteStream);
-    PyObject *pair, *read;
-    int rc;
-
-    if (function == NULL || type == NULL)
-        return -1;
-    pair = PyObject_CallFunctionObjArgs(function, content, text, html, json, NULL);
-    if (pair == NULL)
-        return -1;
-    if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
-        PyErr_SetString(PyExc_TypeError, "encode_response() must give headers and a stream");
-        Py_DECREF(pair);
-        return -1;
-    }
-    self->stream = Py_NewRef(PyTuple_GET_ITEM(pair, 1));
-    rc = core_headers_defaults(state, self->headers, PyTuple_GET_ITEM(pair, 0));
-    Py_DECREF(pair);
-    if (rc < 0 || (rc = PyObject_IsInstance(self->stream, type)) <= 0)
-        return rc;
-    read = PyObject_CallMethodNoArgs((PyObject *)self, state->names.read);
-    Py_XDECREF(read);
-    return read == NULL ? -1 : 0;
-}
-
-static int set_body(core_state *state, CoreResponse *self, PyObject *content, PyObject *text, PyObject *html,
-                    PyObject *json)
-{
-    if (PyBytes_CheckExact(content))
-        return set_bytes_body(state, self, Py_NewRef(content));
-    if (PyUnicode_CheckExact(content))
-        return set_bytes_body(state, self, PyUnicode_AsUTF8String(content));
-    if (content == Py_None && text == Py_None && html == Py_None && json == Py_None)
-        return set_bytes_body(state, self, PyBytes_FromStringAndSize("", 0));
-    return encode_body(state, self, content, text, html, json);
-}
-
-static void forget_body(CoreResponse *self)
-{
-    Py_CLEAR(self->stream);
-    Py_CLEAR(self->content);
-    Py_CLEAR(self->text);
-    Py_CLEAR(self->elapsed);
-    self->is_closed = self->is_stream_consumed = 0;
-}
-
-static int response_init(PyObject *op, PyObject *args, PyObject *kwargs)
-{
-    static char *names[] = {"status_code", "headers",    "content", "text",    "html",            "json", "stream",
-                            "request",     "extensions", "history", "default_encoding", NULL};
-    PyObject *status, *headers = Py_None, *content = Py_None, *text = Py_None, *html = Py_None, *json = Py_None;
-    PyObject *stream = Py_None, *request = Py_None, *extensions = Py_None, *history = Py_None, *encoding = NULL;
-    CoreResponse *self = (CoreResponse *)op;
-    core_state *state = core_state_of(Py_TYPE(op));
-    int rc = 0;
-
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOOOOOOO:Response", names, &status, &headers, &content, &text,
-                                     &html, &json, &stream, &request, &extensions, &history, &encoding) ||
-        set_status_code(op, status, NULL) < 0)
-        return -1;
-    Py_XSETREF(self->headers, (PyObject *)core_headers_from(state, headers));
-    if (self->headers == NULL)
-        return -1;
-    Py_XSETREF(self->request, request == Py_None ? NULL : Py_NewRef(request));
-    Py_XSETREF(self->extensions, copied_dict(extensions));
-    Py_XSETREF(self->history, copied_list(history));
-    Py_XSETREF(self->default_encoding, Py_XNewRef(encoding));
-    if (self->extensions == NULL || (self->history == NULL && history != Py_None))
-        return -1;
-    forget_body(self);
-    if (stream == Py_None)
-        rc = set_body(state, self, content, text, html, json);
-    else
-        self->stream = Py_NewRef(stream);
-    self->downloaded = 0;
-    return rc;
-}
-
-/* --- made by the engine --- */
-
-static CoreResponse *alloc_response(core_state *state)
-{
-    PyTypeObject *type = (PyTypeObject *)core_registered(state, CORE_Response);
-
-    return type == NULL ? NULL : (CoreResponse *)type->tp_alloc(type, 0);
-}
-
-PyObject *core_response_make(core_state *state, rqx_response *native, const core_fast *fast, PyObject *default_encoding)
-{
-    CoreResponse *self = alloc_response(state);
-
-    if (self == NULL)
-        return NULL;
-    self->status = rqx_response_status(native);
-    self->complete = self->is_closed = self->is_stream_consumed = 1;
-    self->native = native;
-    self->downloaded = (Py_ssize_t)rqx_response_raw_body(native).len;
-    self->request_content = Py_XNewRef(fast->content);
-    self->request_timeout = Py_XNewRef(fast->timeout);
-    self->default_encoding = Py_XNewRef(default_encoding);
-    if (rqx_headers_get(rqx_response_headers(native), "content-encoding", 16).data != NULL &&
-        content_of(state, self) == NULL) {
-        self->native = NULL;
-        self->complete = 0;
-        Py_DECREF(self);
-        return NULL;
-    }
-    return (PyObject *)self;
-}
-
-PyObject *core_response_streamed(core_state *state, rqx_response *native, PyObject *stream, PyObject *request)
-{
-    CoreResponse *self = alloc_response(state);
-
-    if (self == NULL)
-        return NULL;
-    self->status = rqx_response_status(native);
-    self->native = native;
-    self->stream = Py_NewRef(stream);
-    self->request = Py_XNewRef(request);
-    return (PyObject *)self;
-}
-
 /* --- the type --- */
 
 static int response_traverse(PyObject *op, visitproc visit, void *arg)
@@ -892,15 +723,14 @@ static PyMemberDef response_members[] = {
 #define FIELD(name) (void *)offsetof(CoreResponse, name)
 
 static PyGetSetDef response_getset[] = {
-    {"status_code", get_status_code, set_status_code, "Status code.", NULL},
+    {"status_code", get_status_code, core_response_set_status, "Status code.", NULL},
     {"headers", get_headers, set_field, "Headers.", FIELD(headers)},
     {"request", get_request, set_field, "The request that this answers.", FIELD(request)},
     {"_request", get_request_or_none, set_field, NULL, FIELD(request)},
     {"url", get_url, NULL, "URL of the request.", NULL},
     {"extensions", get_extensions, set_field, "Extensions of the transport API.", FIELD(extensions)},
     {"history", get_history, set_field, "Responses that led here.", FIELD(history)},
-    {"next_request", get_next_request, set_field, "Where a redirect that was not followed leads.",
-     FIELD(next_request)},
+    {"next_request", get_next_request, set_field, "Where a redirect that was not followed leads.", FIELD(next_request)},
     {"default_encoding", get_default_encoding, set_field, "Encoding where the response names none.",
      FIELD(default_encoding)},
     {"stream", get_stream, set_field, "Stream of the body.", FIELD(stream)},
@@ -920,8 +750,7 @@ static PyGetSetDef response_getset[] = {
     {"is_client_error", get_is_class, NULL, "Whether the status is 4xx.", (void *)4},
     {"is_server_error", get_is_class, NULL, "Whether the status is 5xx.", (void *)5},
     {"is_error", get_is_class, NULL, "Whether the status is 4xx or 5xx.", (void *)9},
-    {"has_redirect_location", get_has_redirect_location, NULL, "Whether this is a redirect that says where to.",
-     NULL},
+    {"has_redirect_location", get_has_redirect_location, NULL, "Whether this is a redirect that says where to.", NULL},
     {"trailers", get_trailers, NULL, "Trailer fields, complete once the body was read.", NULL},
     {"stream_id", get_stream_id, NULL, "HTTP/2 stream, or None.", NULL},
     {"connection_id", get_connection_id, NULL, "Number of the connection within its client, or None.", NULL},
@@ -933,7 +762,7 @@ static PyGetSetDef response_getset[] = {
 
 static PyType_Slot response_slots[] = {
     {Py_tp_doc, (void *)"The fields of a Response."},
-    {Py_tp_init, response_init},
+    {Py_tp_init, core_response_construct},
     {Py_tp_new, PyType_GenericNew},
     {Py_tp_dealloc, response_dealloc},
     {Py_tp_traverse, response_traverse},
@@ -952,14 +781,10 @@ static PyType_Spec response_spec = {
 };
 
 static PyStructSequence_Field timings_fields[] = {
-    {"queue", "a connection and stream were there"},
-    {"dns", "the name was resolved"},
-    {"connect", "TCP was connected, proxy tunnel included"},
-    {"tls", "the TLS handshake was complete"},
-    {"sent", "the request's last byte was written"},
-    {"first_byte", "the response's head was complete"},
-    {"total", "the response's last byte was there"},
-    {NULL, NULL},
+    {"queue", "a connection and stream were there"},         {"dns", "the name was resolved"},
+    {"connect", "TCP was connected, proxy tunnel included"}, {"tls", "the TLS handshake was complete"},
+    {"sent", "the request's last byte was written"},         {"first_byte", "the response's head was complete"},
+    {"total", "the response's last byte was there"},         {NULL, NULL},
 };
 
 static PyStructSequence_Desc timings_desc = {

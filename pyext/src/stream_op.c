@@ -87,7 +87,10 @@ static void release(CoreOp *op)
         PyBuffer_Release(&self->view);
 }
 
-#define OPS(name, poll) {name, start_nothing, poll, stop_waiting, release}
+#define OPS(name, poll)                                                                                                \
+    {                                                                                                                  \
+        name, start_nothing, poll, stop_waiting, release                                                               \
+    }
 
 static const core_op_ops write_ops = OPS("Exchange.write", poll_write);
 static const core_op_ops response_ops = OPS("Exchange.response", poll_response);

@@ -66,8 +66,8 @@ static void raise_port(core_state *state, rqx_url *url, PyObject *request)
     rqx_slice authority = rqx_url_authority(url);
     char text[320];
 
-    snprintf(text, sizeof text, "connect to %.*s: no address has that port", authority.len > 260 ? 260 : (int)authority.len,
-             authority.data);
+    snprintf(text, sizeof text, "connect to %.*s: no address has that port",
+             authority.len > 260 ? 260 : (int)authority.len, authority.data);
     core_raise(state, RQX_ERR_CONNECT, text, request);
 }
 
@@ -125,7 +125,8 @@ int core_set_bytes(core_state *state, rqx_request *native, PyObject *content)
         deferred = core_deferred_new(state, content);
         if (deferred == NULL)
             return -1;
-        rc = rqx_request_set_body_borrowed(native, PyBytes_AS_STRING(content), (size_t)len, core_deferred_done, deferred);
+        rc = rqx_request_set_body_borrowed(native, PyBytes_AS_STRING(content), (size_t)len, core_deferred_done,
+                                           deferred);
         if (rc < 0)
             core_deferred_done(deferred);
     }

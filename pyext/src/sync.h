@@ -23,10 +23,10 @@ void core_forked(void);
 typedef struct core_sync_exchange {
     struct core_sync *sync;
     rqx_response *native;
-    unsigned events;             /* RQX_EVENT_* that came; guarded by the mutex */
-    struct sync_waiter *waiter;  /* the thread that sleeps for it, or NULL */
-    char owned;                  /* its owner has not let go of it */
-    char done;                   /* RQX_EVENT_DONE was taken */
+    unsigned events;                         /* RQX_EVENT_* that came; guarded by the mutex */
+    struct sync_waiter *waiter;              /* the thread that sleeps for it, or NULL */
+    char owned;                              /* its owner has not let go of it */
+    char done;                               /* RQX_EVENT_DONE was taken */
     struct core_sync_exchange *next, **link; /* in the list of all */
 } core_sync_exchange;
 
@@ -41,8 +41,8 @@ void core_sync_close(struct core_sync *sync);
 /* Starts |request|.  0 or an RQX_ERR_ code.  On success, |*ret_exchange| is the caller's. */
 int core_sync_submit(struct core_sync *sync, rqx_request *request, core_sync_exchange **ret_exchange);
 /*
- * Without the GIL: waits until one of |what|, or RQX_EVENT_DONE, has come.  0, RQX_AGAIN after |timeout_ms| or a signal, or
- * an RQX_ERR_ code.  |*ret_pass| is set to 1 if core_sync_pass is due once the GIL is held.
+ * Without the GIL: waits until one of |what|, or RQX_EVENT_DONE, has come.  0, RQX_AGAIN after |timeout_ms| or a
+ * signal, or an RQX_ERR_ code.  |*ret_pass| is set to 1 if core_sync_pass is due once the GIL is held.
  */
 int core_sync_wait(core_sync_exchange *exchange, unsigned what, int timeout_ms, int *ret_pass);
 /* With the GIL: wakes the next thread whose exchange is ready. */

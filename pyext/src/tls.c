@@ -28,7 +28,9 @@ static int text_arg(PyObject *value, const char *name, const char **ret_text)
     *ret_text = NULL;
     if (value == NULL || value == Py_None)
         return 0;
-    *ret_text = PyUnicode_Check(value) ? PyUnicode_AsUTF8(value) : PyBytes_Check(value) ? PyBytes_AS_STRING(value) : NULL;
+    *ret_text = PyUnicode_Check(value) ? PyUnicode_AsUTF8(value)
+                : PyBytes_Check(value) ? PyBytes_AS_STRING(value)
+                                       : NULL;
     if (*ret_text == NULL && !PyErr_Occurred())
         PyErr_Format(PyExc_TypeError, "Tls: %s must be str or bytes", name);
     return *ret_text == NULL ? -1 : 0;
@@ -36,9 +38,10 @@ static int text_arg(PyObject *value, const char *name, const char **ret_text)
 
 static int tls_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"verify",   "ca_file",      "ca_dir",    "ca_pem",  "cert_file", "key_file",
+    static char *names[] = {"verify",       "ca_file",     "ca_dir",    "ca_pem",       "cert_file",   "key_file",
                             "key_password", "keylog_file", "trust_env", "system_trust", "min_version", NULL};
-    PyObject *ca_file = NULL, *ca_dir = NULL, *ca_pem = NULL, *cert = NULL, *key = NULL, *password = NULL, *keylog = NULL;
+    PyObject *ca_file = NULL, *ca_dir = NULL, *ca_pem = NULL, *cert = NULL, *key = NULL, *password = NULL,
+             *keylog = NULL;
     CoreTls *self = (CoreTls *)op;
     rqx_tls_options options;
     rqx_tls *native = NULL;
@@ -46,8 +49,8 @@ static int tls_init(PyObject *op, PyObject *args, PyObject *kwargs)
 
     rqx_tls_options_init(&options);
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$pOOOOOOOppi:Tls", names, &options.verify, &ca_file, &ca_dir,
-                                     &ca_pem, &cert, &key, &password, &keylog, &options.trust_env, &options.system_trust,
-                                     &options.min_version) ||
+                                     &ca_pem, &cert, &key, &password, &keylog, &options.trust_env,
+                                     &options.system_trust, &options.min_version) ||
         text_arg(ca_file, "ca_file", &options.ca_file) < 0 || text_arg(ca_dir, "ca_dir", &options.ca_dir) < 0 ||
         text_arg(ca_pem, "ca_pem", &options.ca_pem) < 0 || text_arg(cert, "cert_file", &options.cert_file) < 0 ||
         text_arg(key, "key_file", &options.key_file) < 0 || text_arg(keylog, "keylog_file", &options.keylog_file) < 0 ||
@@ -73,10 +76,9 @@ static PyObject *tls_load(PyObject *op, PyObject *unused)
     (void)unused;
     if (self->native == NULL)
         return tls_failure(RQX_ERR_INVALID_ARGUMENT, NULL);
-    Py_BEGIN_ALLOW_THREADS
-    rc = rqx_tls_load(self->native, &text);
-    Py_END_ALLOW_THREADS
-    if (rc < 0) {
+    Py_BEGIN_ALLOW_THREADS rc = rqx_tls_load(self->native, &text);
+    Py_END_ALLOW_THREADS if (rc < 0)
+    {
         tls_failure(rc, text);
         rqx_free(text);
         return NULL;
@@ -134,8 +136,7 @@ static int shares_openssl(void)
 
 /* What every version of CPython so far has at the beginning of an _ssl._SSLContext. */
 struct ssl_context_head {
-    PyObject_HEAD
-    void *ctx; /* SSL_CTX * */
+    PyObject_HEAD void *ctx; /* SSL_CTX * */
 };
 
 /* The SSL_CTX of |context|, or NULL where that cannot be known. */
@@ -232,14 +233,16 @@ static PyMethodDef tls_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-PyDoc_STRVAR(tls_doc, "Tls(*, verify=True, ca_file=None, ca_dir=None, ca_pem=None, cert_file=None, key_file=None,\n"
-                      "    key_password=None, keylog_file=None, trust_env=True, system_trust=True, min_version=771)\n--\n\n"
-                      "How TLS connections are made and whom they trust.");
+PyDoc_STRVAR(tls_doc,
+             "Tls(*, verify=True, ca_file=None, ca_dir=None, ca_pem=None, cert_file=None, key_file=None,\n"
+             "    key_password=None, keylog_file=None, trust_env=True, system_trust=True, min_version=771)\n--\n\n"
+             "How TLS connections are made and whom they trust.");
 
 static PyType_Slot tls_slots[] = {
-    {Py_tp_doc, (void *)tls_doc},      {Py_tp_init, tls_init},         {Py_tp_new, PyType_GenericNew},
-    {Py_tp_dealloc, tls_dealloc},      {Py_tp_traverse, tls_traverse}, {Py_tp_clear, tls_clear},
-    {Py_tp_methods, tls_methods},      {0, NULL},
+    {Py_tp_doc, (void *)tls_doc},   {Py_tp_init, tls_init},
+    {Py_tp_new, PyType_GenericNew}, {Py_tp_dealloc, tls_dealloc},
+    {Py_tp_traverse, tls_traverse}, {Py_tp_clear, tls_clear},
+    {Py_tp_methods, tls_methods},   {0, NULL},
 };
 
 static PyType_Spec tls_spec = {

@@ -7,8 +7,7 @@
 #include "core.h"
 
 typedef struct CoreTls {
-    PyObject_HEAD
-    rqx_tls *native;
+    PyObject_HEAD rqx_tls *native;
     PyObject *context; /* the ssl.SSLContext that was borrowed, or NULL */
 } CoreTls;
 

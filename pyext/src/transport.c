@@ -57,8 +57,19 @@ static int keep(PyObject **field, PyObject *value)
 
 static int transport_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"is_async", "tls", "http1", "http2", "max_connections", "max_keepalive_connections",
-                            "keepalive_expiry", "proxy", "uds", "local_address", "retries", "socket_options", NULL};
+    static char *names[] = {"is_async",
+                            "tls",
+                            "http1",
+                            "http2",
+                            "max_connections",
+                            "max_keepalive_connections",
+                            "keepalive_expiry",
+                            "proxy",
+                            "uds",
+                            "local_address",
+                            "retries",
+                            "socket_options",
+                            NULL};
     CoreTransport *self = (CoreTransport *)op;
     PyObject *connections = NULL, *keepalive = NULL, *expiry = Py_None, *proxy = NULL, *uds = NULL, *local = NULL;
     PyObject *tls = NULL, *options = NULL;
@@ -144,8 +155,8 @@ static rqx_proxy *make_proxy(CoreTransport *self)
         goto done;
     rc = rqx_proxy_new(core_url_native(url), user, password, headers, &proxy);
     if (rc < 0)
-        core_raise(self->state, rc, rc == RQX_ERR_UNSUPPORTED_SCHEME ? "proxies of this scheme are not supported" : NULL,
-                   NULL);
+        core_raise(self->state, rc,
+                   rc == RQX_ERR_UNSUPPORTED_SCHEME ? "proxies of this scheme are not supported" : NULL, NULL);
 
 done:
     Py_XDECREF(url);
@@ -160,7 +171,8 @@ static int socket_option(PyObject *item, rqx_socket_option *option, int *number)
     PyObject *value;
     Py_ssize_t len = 0;
 
-    if (!PyTuple_Check(item) || !PyArg_ParseTuple(item, "iiO|n:socket_options", &option->level, &option->name, &value, &len))
+    if (!PyTuple_Check(item) ||
+        !PyArg_ParseTuple(item, "iiO|n:socket_options", &option->level, &option->name, &value, &len))
         return PyErr_Occurred() ? -1 : (PyErr_SetString(PyExc_TypeError, "socket_options must be tuples"), -1);
     if (value == Py_None) {
         option->value = NULL;
@@ -382,8 +394,7 @@ static PyObject *transport_close(PyObject *op, PyObject *unused)
     close_drivers(self, core_driver_shutdown);
     self->sync = NULL;
     if (sync != NULL) {
-        Py_BEGIN_ALLOW_THREADS
-        core_sync_close(sync);
+        Py_BEGIN_ALLOW_THREADS core_sync_close(sync);
         core_sync_unref(sync);
         Py_END_ALLOW_THREADS
     }
@@ -399,7 +410,9 @@ static PyObject *transport_stats(PyObject *op, PyObject *unused)
     (void)unused;
     memset(&sum, 0, sizeof sum);
     for (i = -1; i < self->driver_count; i++) {
-        rqx_engine *engine = i >= 0 ? self->drivers[i]->engine : self->sync == NULL ? NULL : core_sync_engine(self->sync);
+        rqx_engine *engine = i >= 0               ? self->drivers[i]->engine
+                             : self->sync == NULL ? NULL
+                                                  : core_sync_engine(self->sync);
 
         if (engine == NULL)
             continue;

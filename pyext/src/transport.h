@@ -1,8 +1,8 @@
 /*
  * transport.h - the Python type EngineTransport: settings, and the engines and clients made of them.
  *
- * A sync transport has one engine in SYNC mode, made at the first request.  An async one has a driver, with an engine of
- * its own, for each event loop that it is used from.
+ * A sync transport has one engine in SYNC mode, made at the first request.  An async one has a driver, with an engine
+ * of its own, for each event loop that it is used from.
  */
 #ifndef RQX_PY_TRANSPORT_H
 #define RQX_PY_TRANSPORT_H
@@ -13,8 +13,7 @@
 #include "sync.h"
 
 typedef struct CoreTransport {
-    PyObject_HEAD
-    core_state *state;
+    PyObject_HEAD core_state *state;
     /* settings, as they were given */
     unsigned protocols;
     rqx_limits limits;
@@ -25,7 +24,7 @@ typedef struct CoreTransport {
     PyObject *local_address;  /* str or NULL */
     PyObject *socket_options; /* list or NULL */
     int is_async;
-    int closed;               /* close() was called, and nothing was sent since */
+    int closed;             /* close() was called, and nothing was sent since */
     struct core_sync *sync; /* of a sync transport, from the first request on */
     /* of an async transport */
     CoreDriver **drivers;

@@ -7,9 +7,8 @@
 #include "core.h"
 
 typedef struct CoreURL {
-    PyObject_HEAD
-    rqx_url *native; /* NULL until __init__ ran */
-    PyObject *text;  /* str(self), made at the first use */
+    PyObject_HEAD rqx_url *native; /* NULL until __init__ ran */
+    PyObject *text;                /* str(self), made at the first use */
 } CoreURL;
 
 #define CoreURL_Check(state, op) PyObject_TypeCheck((op), (state)->url_type)

@@ -211,7 +211,10 @@ static int check_type(int part, PyObject *value)
         (kind == 'b' && PyBytes_Check(value)) || (kind == 'i' && PyLong_Check(value)))
         return 0;
     PyErr_Format(PyExc_TypeError, "Argument '%s' must be %s but got %s", part_names[part].name,
-                 kind == 's' ? "str" : kind == 'b' ? "bytes" : "int", Py_TYPE(value)->tp_name);
+                 kind == 's'   ? "str"
+                 : kind == 'b' ? "bytes"
+                               : "int",
+                 Py_TYPE(value)->tp_name);
     return -1;
 }
 

@@ -9,8 +9,7 @@
 
 /* AsyncClient.get; called with the client as first argument, without making a bound method. */
 typedef struct CoreVerb {
-    PyObject_HEAD
-    vectorcallfunc vectorcall;
+    PyObject_HEAD vectorcallfunc vectorcall;
     core_state *state; /* borrowed of the type */
     int verb;
     char is_async;
@@ -18,16 +17,21 @@ typedef struct CoreVerb {
 
 /* client.get */
 typedef struct CoreBoundVerb {
-    PyObject_HEAD
-    vectorcallfunc vectorcall;
+    PyObject_HEAD vectorcallfunc vectorcall;
     CoreVerb *verb;
     PyObject *client;
     PyObject *weakrefs;
 } CoreBoundVerb;
 
 static const char *const docs[VERB_COUNT] = {
-    "Send a request and read its response.", "Send a GET request.",  "Send an OPTIONS request.", "Send a HEAD request.",
-    "Send a DELETE request.",                "Send a POST request.", "Send a PUT request.",      "Send a PATCH request.",
+    "Send a request and read its response.",
+    "Send a GET request.",
+    "Send an OPTIONS request.",
+    "Send a HEAD request.",
+    "Send a DELETE request.",
+    "Send a POST request.",
+    "Send a PUT request.",
+    "Send a PATCH request.",
 };
 
 static PyObject *call(CoreVerb *self, PyObject *client, PyObject *const *values, Py_ssize_t nargs, PyObject *kwnames)
@@ -151,7 +155,9 @@ static PyObject *get_inspect_mark(PyObject *op, void *closure)
         {"__module__", get_module, NULL, NULL, closure}, {"__doc__", get_doc, NULL, NULL, closure},                    \
         {"__signature__", get_signature, NULL, NULL, closure},                                                         \
         {"_is_coroutine", get_asyncio_mark, NULL, NULL, closure},                                                      \
-        {"_is_coroutine_marker", get_inspect_mark, NULL, NULL, closure}
+    {                                                                                                                  \
+        "_is_coroutine_marker", get_inspect_mark, NULL, NULL, closure                                                  \
+    }
 
 static PyGetSetDef verb_getset[] = {DESCRIPTION(NULL), {NULL, NULL, NULL, NULL, NULL}};
 static PyGetSetDef bound_getset[] = {DESCRIPTION((void *)1), {NULL, NULL, NULL, NULL, NULL}};
@@ -272,20 +278,26 @@ static PyMethodDef verb_methods[] = {{"__reduce__", verb_reduce, METH_NOARGS, NU
 static PyMethodDef bound_methods[] = {{"__reduce__", bound_reduce, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};
 
 static PyType_Slot verb_slots[] = {
-    {Py_tp_call, PyVectorcall_Call}, {Py_tp_descr_get, verb_get},     {Py_tp_repr, verb_repr},
-    {Py_tp_traverse, verb_traverse}, {Py_tp_dealloc, verb_dealloc},   {Py_tp_members, verb_members},
-    {Py_tp_getset, verb_getset},     {Py_tp_methods, verb_methods},   {0, NULL},
+    {Py_tp_call, PyVectorcall_Call}, {Py_tp_descr_get, verb_get},   {Py_tp_repr, verb_repr},
+    {Py_tp_traverse, verb_traverse}, {Py_tp_dealloc, verb_dealloc}, {Py_tp_members, verb_members},
+    {Py_tp_getset, verb_getset},     {Py_tp_methods, verb_methods}, {0, NULL},
 };
 
 static PyType_Slot bound_slots[] = {
-    {Py_tp_call, PyVectorcall_Call},       {Py_tp_repr, bound_repr},       {Py_tp_richcompare, bound_richcompare},
-    {Py_tp_hash, bound_hash},              {Py_tp_traverse, bound_traverse}, {Py_tp_clear, bound_clear},
-    {Py_tp_dealloc, bound_dealloc},        {Py_tp_members, bound_members}, {Py_tp_getset, bound_getset},
-    {Py_tp_methods, bound_methods},        {0, NULL},
+    {Py_tp_call, PyVectorcall_Call},
+    {Py_tp_repr, bound_repr},
+    {Py_tp_richcompare, bound_richcompare},
+    {Py_tp_hash, bound_hash},
+    {Py_tp_traverse, bound_traverse},
+    {Py_tp_clear, bound_clear},
+    {Py_tp_dealloc, bound_dealloc},
+    {Py_tp_members, bound_members},
+    {Py_tp_getset, bound_getset},
+    {Py_tp_methods, bound_methods},
+    {0, NULL},
 };
 
-#define FLAGS                                                                                                          \
-    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_DISALLOW_INSTANTIATION
+#define FLAGS Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_DISALLOW_INSTANTIATION
 
 static PyType_Spec verb_spec = {
     .name = "requestx._core.Method",

@@ -1,0 +1,176 @@
+/*
+ * response_init.c - how a ResponseBase comes to be: made as in httpx, or by the engine.
+ */
+#include "headers.h"
+#include "models.h"
+#include "response.h"
+
+static PyObject *copied_list(PyObject *source)
+{
+    return source == Py_None ? NULL : PySequence_List(source);
+}
+
+static PyObject *copied_dict(PyObject *source)
+{
+    return source == Py_None ? PyDict_New() : PyObject_CallOneArg((PyObject *)&PyDict_Type, source);
+}
+
+static int append_default_length(CoreHeaders *headers, Py_ssize_t length)
+{
+    char text[32];
+
+    if (length == 0 || core_headers_has(headers, "content-length", 14))
+        return 0;
+    return core_headers_append_text(headers, "Content-Length", text, snprintf(text, sizeof text, "%zd", length));
+}
+
+/* The body is |bytes| (stolen): read at once, through its content coding if it has one. */
+static int set_bytes_body(core_state *state, CoreResponse *self, PyObject *bytes)
+{
+    PyObject *read;
+
+    if (bytes == NULL)
+        return -1;
+    if (append_default_length((CoreHeaders *)self->headers, PyBytes_GET_SIZE(bytes)) < 0) {
+        Py_DECREF(bytes);
+        return -1;
+    }
+    if (!core_headers_has((CoreHeaders *)self->headers, "content-encoding", 16)) {
+        self->content = bytes;
+        self->is_closed = self->is_stream_consumed = 1;
+        return 0;
+    }
+    self->stream = core_byte_stream(state, bytes);
+    Py_DECREF(bytes);
+    if (self->stream == NULL)
+        return -1;
+    read = PyObject_CallMethodNoArgs((PyObject *)self, state->names.read);
+    Py_XDECREF(read);
+    return read == NULL ? -1 : 0;
+}
+
+/* Any other body: encode_response() of the package. */
+static int encode_body(core_state *state, CoreResponse *self, PyObject *content, PyObject *text, PyObject *html,
+                       PyObject *json)
+{
+    PyObject *function = core_registered(state, CORE_encode_response), *type = core_registered(state, CORE_ByteStream);
+    PyObject *pair, *read;
+    int rc;
+
+    if (function == NULL || type == NULL)
+        return -1;
+    pair = PyObject_CallFunctionObjArgs(function, content, text, html, json, NULL);
+    if (pair == NULL)
+        return -1;
+    if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
+        PyErr_SetString(PyExc_TypeError, "encode_response() must give headers and a stream");
+        Py_DECREF(pair);
+        return -1;
+    }
+    self->stream = Py_NewRef(PyTuple_GET_ITEM(pair, 1));
+    rc = core_headers_defaults(state, self->headers, PyTuple_GET_ITEM(pair, 0));
+    Py_DECREF(pair);
+    if (rc < 0 || (rc = PyObject_IsInstance(self->stream, type)) <= 0)
+        return rc;
+    read = PyObject_CallMethodNoArgs((PyObject *)self, state->names.read);
+    Py_XDECREF(read);
+    return read == NULL ? -1 : 0;
+}
+
+static int set_body(core_state *state, CoreResponse *self, PyObject *content, PyObject *text, PyObject *html,
+                    PyObject *json)
+{
+    if (PyBytes_CheckExact(content))
+        return set_bytes_body(state, self, Py_NewRef(content));
+    if (PyUnicode_CheckExact(content))
+        return set_bytes_body(state, self, PyUnicode_AsUTF8String(content));
+    if (content == Py_None && text == Py_None && html == Py_None && json == Py_None)
+        return set_bytes_body(state, self, PyBytes_FromStringAndSize("", 0));
+    return encode_body(state, self, content, text, html, json);
+}
+
+static void forget_body(CoreResponse *self)
+{
+    Py_CLEAR(self->stream);
+    Py_CLEAR(self->content);
+    Py_CLEAR(self->text);
+    Py_CLEAR(self->elapsed);
+    self->is_closed = self->is_stream_consumed = 0;
+}
+
+int core_response_construct(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"status_code", "headers", "content",          "text", "html", "json", "stream", "request",
+                            "extensions",  "history", "default_encoding", NULL};
+    PyObject *status, *headers = Py_None, *content = Py_None, *text = Py_None, *html = Py_None, *json = Py_None;
+    PyObject *stream = Py_None, *request = Py_None, *extensions = Py_None, *history = Py_None, *encoding = NULL;
+    CoreResponse *self = (CoreResponse *)op;
+    core_state *state = core_state_of(Py_TYPE(op));
+    int rc = 0;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOOOOOOO:Response", names, &status, &headers, &content, &text,
+                                     &html, &json, &stream, &request, &extensions, &history, &encoding) ||
+        core_response_set_status(op, status, NULL) < 0)
+        return -1;
+    Py_XSETREF(self->headers, (PyObject *)core_headers_from(state, headers));
+    if (self->headers == NULL)
+        return -1;
+    Py_XSETREF(self->request, request == Py_None ? NULL : Py_NewRef(request));
+    Py_XSETREF(self->extensions, copied_dict(extensions));
+    Py_XSETREF(self->history, copied_list(history));
+    Py_XSETREF(self->default_encoding, Py_XNewRef(encoding));
+    if (self->extensions == NULL || (self->history == NULL && history != Py_None))
+        return -1;
+    forget_body(self);
+    if (stream == Py_None)
+        rc = set_body(state, self, content, text, html, json);
+    else
+        self->stream = Py_NewRef(stream);
+    self->downloaded = 0;
+    return rc;
+}
+
+/* --- made by the engine --- */
+
+static CoreResponse *alloc_response(core_state *state)
+{
+    PyTypeObject *type = (PyTypeObject *)core_registered(state, CORE_Response);
+
+    return type == NULL ? NULL : (CoreResponse *)type->tp_alloc(type, 0);
+}
+
+PyObject *core_response_make(core_state *state, rqx_response *native, const core_fast *fast, PyObject *default_encoding)
+{
+    CoreResponse *self = alloc_response(state);
+
+    if (self == NULL)
+        return NULL;
+    self->status = rqx_response_status(native);
+    self->complete = self->is_closed = self->is_stream_consumed = 1;
+    self->native = native;
+    self->downloaded = (Py_ssize_t)rqx_response_raw_body(native).len;
+    self->request_content = Py_XNewRef(fast->content);
+    self->request_timeout = Py_XNewRef(fast->timeout);
+    self->default_encoding = Py_XNewRef(default_encoding);
+    if (rqx_headers_get(rqx_response_headers(native), "content-encoding", 16).data != NULL &&
+        core_response_content(state, self) == NULL) {
+        self->native = NULL;
+        self->complete = 0;
+        Py_DECREF(self);
+        return NULL;
+    }
+    return (PyObject *)self;
+}
+
+PyObject *core_response_streamed(core_state *state, rqx_response *native, PyObject *stream, PyObject *request)
+{
+    CoreResponse *self = alloc_response(state);
+
+    if (self == NULL)
+        return NULL;
+    self->status = rqx_response_status(native);
+    self->native = native;
+    self->stream = Py_NewRef(stream);
+    self->request = Py_XNewRef(request);
+    return (PyObject *)self;
+}
