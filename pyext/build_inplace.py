@@ -77,8 +77,8 @@ def main() -> int:
     parser.add_argument("-j", type=int, default=2)
     options = parser.parse_args()
 
-    kind = sysconfig.get_config_var("SOABI") + ("-debug" if options.debug else "") + (
-        "-san" if options.sanitize else ""
+    kind = (
+        sysconfig.get_config_var("SOABI") + ("-debug" if options.debug else "") + ("-san" if options.sanitize else "")
     )
     build = pathlib.Path(os.environ.get("REQUESTX_BUILD_DIR", ROOT / "build-inplace")) / kind
     build.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,9 @@ def test_a_cancelled_request_resets_its_stream(ca, peer):
         async with requestx.AsyncClient(ca_bundle=ca.ca_file) as client:
             sibling = asyncio.ensure_future(client.get(server.url("/slow?ms=300")))
             task = asyncio.ensure_future(client.get(server.url("/never")))
-            server_got_it = asyncio.get_running_loop().run_in_executor(None, lambda: server.wait(lambda: len(server.requests()) == 2))
+            server_got_it = asyncio.get_running_loop().run_in_executor(
+                None, lambda: server.wait(lambda: len(server.requests()) == 2)
+            )
             await server_got_it
             task.cancel("enough")
             with pytest.raises(asyncio.CancelledError):
@@ -128,7 +130,10 @@ async def _endless():
 @pytest.mark.slow
 def test_ten_thousand_tasks_cancelled_at_random_moments(ca, peer_process):
     server = peer_process(max_concurrent_streams=1000)
-    count, paths = 10_000, ["/", "/bytes?n=50000", "/slow?ms=50", "/never", "/partial?n=1000&of=100000", "/slow-body?ms=30"]
+    count, paths = (
+        10_000,
+        ["/", "/bytes?n=50000", "/slow?ms=50", "/never", "/partial?n=1000&of=100000", "/slow-body?ms=30"],
+    )
     chance = random.Random(1)
 
     async def one(client, number):

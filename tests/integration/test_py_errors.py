@@ -161,9 +161,19 @@ def test_bad_coding(get, h1peer):
         ("http://127.0.0.1:9/", {"headers": {"a b": "c"}}, requestx.LocalProtocolError, "Illegal header name"),
         ("http://127.0.0.1:9/", {"headers": {"": "c"}}, requestx.LocalProtocolError, "Illegal header name"),
         ("http://127.0.0.1:9/", {"method": "G T"}, requestx.LocalProtocolError, "Illegal method"),
-        ("http://127.0.0.1:9/", {"method": "POST", "content": b"abc", "headers": {"content-length": "9"}}, requestx.LocalProtocolError, "Too little data"),
+        (
+            "http://127.0.0.1:9/",
+            {"method": "POST", "content": b"abc", "headers": {"content-length": "9"}},
+            requestx.LocalProtocolError,
+            "Too little data",
+        ),
         ("http://127.0.0.1:9/", {"headers": {"content-length": "2"}}, requestx.LocalProtocolError, "Too little data"),
-        ("http://127.0.0.1:9/", {"method": "POST", "content": b"abc", "headers": {"content-length": "2"}}, requestx.LocalProtocolError, "Too much data"),
+        (
+            "http://127.0.0.1:9/",
+            {"method": "POST", "content": b"abc", "headers": {"content-length": "2"}},
+            requestx.LocalProtocolError,
+            "Too much data",
+        ),
     ],
 )
 def test_what_is_wrong_is_refused_before_it_is_sent(get, url, options, error, message):

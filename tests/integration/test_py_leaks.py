@@ -1,4 +1,4 @@
-"""A hundred thousand requests of each kind in a process of its own: objects, descriptors and memory stay as they are."""
+"""A hundred thousand requests of each kind in a process of its own: objects, descriptors and memory stay flat."""
 
 import subprocess
 import sys
@@ -60,7 +60,8 @@ KINDS = {
     "sync_everything_asked": (
         1,
         "def one(c):\n r = c.post(url, json={'a': 1}, headers={'x': 'y'}, auth=('u', 'p'))\n"
-        " r.text, r.headers, r.request.headers, r.request.content, r.elapsed, r.timings, r.extensions, r.trailers, r.stream\n"
+        " r.text, r.headers, r.request.headers, r.request.content, r.request.extensions, r.elapsed, r.timings\n"
+        " r.extensions, r.trailers, r.stream\n"
         "run_sync(one)",
     ),
     "sync_slow": (1, "def one(c): c.get(url, extensions={})\nrun_sync(one)"),
@@ -69,7 +70,8 @@ KINDS = {
     "sync_large_body": (2, "body = bytes(50_000)\ndef one(c): c.post(url, content=body)\nrun_sync(one)"),
     "sync_error": (
         1,
-        "def one(c):\n try: c.get(url, headers={'a': 'b\\n'})\n except requestx.LocalProtocolError: pass\nrun_sync(one)",
+        "def one(c):\n try: c.get(url, headers={'a': 'b\\n'})\n"
+        " except requestx.LocalProtocolError: pass\nrun_sync(one)",
     ),
     "async_fast": (1, "async def one(c): await c.get(url)\nrun_async(one)"),
     "async_slow": (1, "async def one(c): await c.get(url, extensions={})\nrun_async(one)"),
@@ -84,7 +86,8 @@ KINDS = {
     ),
     "async_timeout": (
         1,
-        "async def one(c):\n try: await asyncio.wait_for(c.get(url), 0.0001)\n except asyncio.TimeoutError: pass\nrun_async(one)",
+        "async def one(c):\n try: await asyncio.wait_for(c.get(url), 0.0001)\n"
+        " except asyncio.TimeoutError: pass\nrun_async(one)",
     ),
     "async_upload": (
         1,
@@ -93,15 +96,11 @@ KINDS = {
     ),
     "clients": (
         100,
-        "def one(c):\n"
-        " with requestx.Client(ca_bundle=ca) as d: d.get(url)\n"
-        "run_sync(one)",
+        "def one(c):\n with requestx.Client(ca_bundle=ca) as d: d.get(url)\nrun_sync(one)",
     ),
     "async_clients": (
         100,
-        "async def one(c):\n"
-        " async with requestx.AsyncClient(ca_bundle=ca) as d: await d.get(url)\n"
-        "run_async(one)",
+        "async def one(c):\n async with requestx.AsyncClient(ca_bundle=ca) as d: await d.get(url)\nrun_async(one)",
     ),
     "loops": (
         200,
@@ -118,7 +117,14 @@ KINDS = {
 def test_flat(ca, nginx, kind):
     part, body = KINDS[kind]
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(PROGRAM) + body, nginx.https_url("/small"), ca.ca_file, str(100_000 // part)],
+        [
+            sys.executable,
+            "-c",
+            textwrap.dedent(PROGRAM) + body,
+            nginx.https_url("/small"),
+            ca.ca_file,
+            str(100_000 // part),
+        ],
         capture_output=True,
         text=True,
     )

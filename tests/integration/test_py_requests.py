@@ -27,8 +27,8 @@ def run_async(ca, *calls, **settings):
 
 @pytest.fixture(params=[run_sync, run_async], ids=["sync", "async"])
 def run(request, ca):
-    def one(method, url, settings={}, **options):
-        return request.param(ca, ((method, url), options), **settings)[0]
+    def one(method, url, settings=None, **options):
+        return request.param(ca, ((method, url), options), **(settings or {}))[0]
 
     return one
 
@@ -157,7 +157,11 @@ def test_redirects(run, app):
 def test_only_what_follows_a_redirect_leaves_the_fast_path(ca, app, monkeypatch):
     slow = []
     original = requestx.HTTPTransport._exchange
-    monkeypatch.setattr(requestx.HTTPTransport, "_exchange", lambda self, request: slow.append(request.url.path) or original(self, request))
+    monkeypatch.setattr(
+        requestx.HTTPTransport,
+        "_exchange",
+        lambda self, request: slow.append(request.url.path) or original(self, request),
+    )
     with requestx.Client(ca_bundle=ca.ca_file, follow_redirects=True) as client:
         assert client.get(app.http_url("/echo")).history == [] and slow == []
         response = client.get(app.http_url("/redirect/2"), headers={"x-a": "b"}, timeout=7)
@@ -173,7 +177,9 @@ def test_only_what_follows_a_redirect_leaves_the_fast_path(ca, app, monkeypatch)
         async with requestx.AsyncClient(ca_bundle=ca.ca_file, follow_redirects=True) as client:
             response = await client.get(app.http_url("/redirect/2"))
             assert [one.url.path for one in response.history] == ["/redirect/2", "/redirect/1"]
-            task = asyncio.ensure_future(client.get(app.http_url(f"/redirect-to?url={app.http_url('/never')}&code=302")))
+            task = asyncio.ensure_future(
+                client.get(app.http_url(f"/redirect-to?url={app.http_url('/never')}&code=302"))
+            )
             await asyncio.sleep(0.2)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -289,7 +295,11 @@ def test_methods_tell_what_they_are():
     assert client.get == client.get and hash(client.get) == hash(client.get)
     assert client.get != client.post and client.get != requestx.AsyncClient().get
     assert client.get.__self__ is client and client.get.__func__ is requestx.AsyncClient.get
-    for wrong in (lambda: requestx.Client.get("http://h/"), lambda: requestx.Client.get(), lambda: requestx.Client.get(client, "")):
+    for wrong in (
+        lambda: requestx.Client.get("http://h/"),
+        lambda: requestx.Client.get(),
+        lambda: requestx.Client.get(client, ""),
+    ):
         with pytest.raises(TypeError, match=r"get\(\) is a method of Client"):
             wrong()
 

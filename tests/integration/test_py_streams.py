@@ -1,4 +1,4 @@
-"""Bodies as they go and come, from Python: iterators, early ends, back-pressure, and what a slow reader costs others."""
+"""Bodies as they go and come, from Python: iterators, early ends, back-pressure, slow readers."""
 
 import asyncio
 import gc

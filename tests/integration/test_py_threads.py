@@ -208,7 +208,9 @@ def test_a_forked_child_has_connections_of_its_own(ca, peer):
     results = context.SimpleQueue()
     with requestx.Client(ca_bundle=ca.ca_file) as client:
         assert client.get(server.url("/")).text == "ok"
-        children = [context.Process(target=child, args=(ca.ca_file, client, server.url("/"), results)) for _ in range(3)]
+        children = [
+            context.Process(target=child, args=(ca.ca_file, client, server.url("/"), results)) for _ in range(3)
+        ]
         for one in children:
             one.start()
         answers = [results.get() for _ in range(6)]
@@ -310,7 +312,9 @@ def test_closing_ends_what_threads_wait_for(ca, peer):
                 client.get(server.url(path))
         ended.append(time.monotonic())
 
-    threads = [threading.Thread(target=wait, args=(path,)) for path in ("/never", "/partial?n=10", "/never", "/partial?n=5")]
+    threads = [
+        threading.Thread(target=wait, args=(path,)) for path in ("/never", "/partial?n=10", "/never", "/partial?n=5")
+    ]
     for thread in threads:
         thread.start()
     server.wait(lambda: len(server.requests()) == 4)

@@ -38,9 +38,17 @@ def test_other_methods_do_not(method):
         ({"content": b"abc"}, b"abc", {"content-length": "3"}),
         ({"content": "é"}, "é".encode(), {"content-length": "2"}),
         ({"content": b""}, b"", {}),
-        ({"json": {"a": [1, "é"]}}, '{"a":[1,"é"]}'.encode(), {"content-length": "14", "content-type": "application/json"}),
+        (
+            {"json": {"a": [1, "é"]}},
+            '{"a":[1,"é"]}'.encode(),
+            {"content-length": "14", "content-type": "application/json"},
+        ),
         ({"json": 0}, b"0", {"content-length": "1", "content-type": "application/json"}),
-        ({"data": {"a": ["1", "2"]}}, b"a=1&a=2", {"content-length": "7", "content-type": "application/x-www-form-urlencoded"}),
+        (
+            {"data": {"a": ["1", "2"]}},
+            b"a=1&a=2",
+            {"content-length": "7", "content-type": "application/x-www-form-urlencoded"},
+        ),
         ({"data": {}, "json": []}, b"[]", {"content-length": "2", "content-type": "application/json"}),
     ],
 )
@@ -51,7 +59,9 @@ def test_bodies_describe_themselves(options, content, fields):
 
 
 def test_what_the_caller_says_of_the_body_stands():
-    request = Request("POST", "http://h/", json=1, headers={"Content-Type": "x/y", "Content-Length": "1", "Host": "other"})
+    request = Request(
+        "POST", "http://h/", json=1, headers={"Content-Type": "x/y", "Content-Length": "1", "Host": "other"}
+    )
     assert request.headers.raw == [(b"Content-Type", b"x/y"), (b"Content-Length", b"1"), (b"Host", b"other")]
     request = Request("POST", "http://h/", content=iter([b"a"]), headers={"Content-Length": "1"})
     assert "transfer-encoding" not in request.headers
@@ -251,7 +261,9 @@ def test_bodies_are_decoded():
     packed = gzip.compress(b"hello" * 1000)
     response = Response(200, content=packed, headers={"Content-Encoding": "gzip"})
     assert response.content == b"hello" * 1000
-    response = Response(200, content=iter([packed[:9], packed[9:]]), headers={"Content-Encoding": "identity, gzip, unheard-of"})
+    response = Response(
+        200, content=iter([packed[:9], packed[9:]]), headers={"Content-Encoding": "identity, gzip, unheard-of"}
+    )
     assert b"".join(response.iter_bytes()) == b"hello" * 1000
     assert response.num_bytes_downloaded == len(packed)
     with pytest.raises(requestx.DecodingError):
