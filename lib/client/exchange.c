@@ -387,8 +387,9 @@ static bool is_idempotent(const struct rqx__hop *hop)
 static bool may_replay(const struct rqx__exchange *exchange, unsigned flags)
 {
     bool unprocessed = (flags & RQX__CLOSE_UNPROCESSED) != 0;
-    /* a kept connection that died under the request without a byte: RFC 9112 section 9.3.1 */
-    bool stale = (flags & RQX__CLOSE_NO_BYTES) != 0 && exchange->reused && is_idempotent(&exchange->hop);
+    /* a kept HTTP/1.1 connection that died under the request without a byte, once: RFC 9112 section 9.3.1 */
+    bool stale = (flags & RQX__CLOSE_NO_BYTES) != 0 && exchange->response.version != RQX_HTTP_2 && exchange->reused &&
+                 exchange->response.retries == 0 && is_idempotent(&exchange->hop);
 
     if (!unprocessed && !stale)
         return false;
