@@ -398,6 +398,29 @@ START_TEST(an_early_close_resets_once_and_serves_on)
 }
 END_TEST
 
+START_TEST(a_body_that_was_copied_is_given_back)
+{
+    rqx_engine *engine = new_engine(RQX_MODE_SYNC, 0);
+    rqx_client *client = new_client(engine);
+    rqx_request *request = new_request("GET", "/bytes/5000");
+    rqx_response *response = NULL;
+    rqx_slice body;
+
+    ck_assert_int_eq(rqx_client_perform(client, request, &response), 0);
+    ck_assert_uint_eq(rqx_response_raw_body(response).len, 5000);
+    rqx_response_discard_body(response);
+    rqx_response_discard_body(response);
+    ck_assert_uint_eq(rqx_response_raw_body(response).len, 0);
+    ck_assert_int_eq(rqx_response_body(response, &body), 0);
+    ck_assert_uint_eq(body.len, 0);
+    ck_assert_int_eq(rqx_response_status(response), 200);
+    rqx_response_unref(response);
+    rqx_request_unref(request);
+    rqx_client_unref(client);
+    rqx_engine_unref(engine);
+}
+END_TEST
+
 START_TEST(a_body_above_the_caller_s_maximum_is_an_error)
 {
     rqx_engine *engine = new_engine(RQX_MODE_SYNC, 0);
@@ -872,6 +895,7 @@ static void add_common(TCase *tcase)
     tcase_add_test(tcase, a_pushed_body_too_long_is_refused);
     tcase_add_test(tcase, a_streamed_body_is_read_as_it_comes);
     tcase_add_test(tcase, an_early_close_resets_once_and_serves_on);
+    tcase_add_test(tcase, a_body_that_was_copied_is_given_back);
     tcase_add_test(tcase, a_body_above_the_caller_s_maximum_is_an_error);
     tcase_add_test(tcase, redirects_are_followed_with_their_history);
     tcase_add_test(tcase, one_descriptor_carries_many_requests);
