@@ -143,6 +143,8 @@ struct task {
 void task_submit(const struct args *args);
 /* Something happened: goes on with it.  Returns false once the task is over. */
 bool task_event(struct task *task, rqx_response *response, unsigned what);
+/* When none runs any more. */
+void tasks_done(void);
 /* The task of that id with one more reference, or NULL. */
 struct task *task_find(const char *id);
 void task_ref(struct task *task);

@@ -409,6 +409,47 @@ static unsigned wanted(const struct task *task, int64_t *ret_limit)
     return what;
 }
 
+/* Threads that are over or about to be, to be joined: an exit that overtook their last steps would look like a leak. */
+static pthread_t *over_threads;
+static size_t over_count;
+static size_t over_cap;
+
+static void waiting_over(void)
+{
+    pthread_mutex_lock(&probe.lock);
+    if (over_count == over_cap) {
+        over_cap = 2 * over_cap + 16;
+        over_threads = realloc(over_threads, over_cap * sizeof *over_threads);
+        if (over_threads == NULL)
+            abort();
+    }
+    over_threads[over_count++] = pthread_self();
+    pthread_mutex_unlock(&probe.lock);
+    count_running(-1);
+}
+
+static void join_over(void)
+{
+    pthread_t thread;
+    bool any = true;
+
+    while (any) {
+        pthread_mutex_lock(&probe.lock);
+        any = over_count != 0;
+        if (any)
+            thread = over_threads[--over_count];
+        pthread_mutex_unlock(&probe.lock);
+        if (any)
+            pthread_join(thread, NULL);
+    }
+}
+
+void tasks_done(void)
+{
+    join_over();
+    free(over_threads);
+}
+
 static void *wait_for(void *user)
 {
     struct task *task = user;
@@ -446,7 +487,7 @@ static void *wait_for(void *user)
         goes_on = task_event(task, response, what);
     }
     task_unref(task);
-    count_running(-1);
+    waiting_over();
     return NULL;
 }
 
@@ -455,10 +496,10 @@ static void start_waiting(struct task *task)
     pthread_attr_t attr;
     pthread_t thread;
 
+    join_over();
     task_ref(task);
     count_running(1); /* the program waits for this thread, too */
     pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attr, 1024 * 1024);
     if (pthread_create(&thread, &attr, wait_for, task) != 0)
         abort();
