@@ -37,6 +37,8 @@ _PLACES = {
     "_urls": "QueryParams",
 }
 _WHERE = {_name: _module for _module, _names in _PLACES.items() for _name in _names.split()}
+# Not in `__all__`: these need a package of somebody else's, which is not imported before they are asked for by name.
+_BRIDGES = ("AsyncHTTPXTransport", "HTTPXTransport")
 _EXPORTED = sorted([*_WHERE, "__description__", "__title__", "__version__"], key=str.casefold)
 
 
@@ -79,6 +81,10 @@ def __getattr__(name):
         globals()["__all__"] = _EXPORTED
         return _EXPORTED
     module = _WHERE.get(name)
+    if name in _BRIDGES:
+        from . import _httpx
+
+        return getattr(_httpx, name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(__import__(f"{__name__}.{module}", fromlist=(name,)), name)

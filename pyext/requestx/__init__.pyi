@@ -54,6 +54,8 @@ from ._exceptions import TransportError as TransportError
 from ._exceptions import UnsupportedProtocol as UnsupportedProtocol
 from ._exceptions import WriteError as WriteError
 from ._exceptions import WriteTimeout as WriteTimeout
+from ._httpx import AsyncHTTPXTransport as AsyncHTTPXTransport
+from ._httpx import HTTPXTransport as HTTPXTransport
 from ._main import main as main
 from ._models import Request as Request
 from ._models import Response as Response
