@@ -34,10 +34,10 @@ setup(
     ext_modules=[
         Extension(
             "requestx._core",
-            sources.library_sources() + sources.extension_sources(),
+            sources.lib_sources() + sources.extension_sources(),
             include_dirs=["include", "lib", *sources.include_directories()],
             libraries=sources.libraries(),
-            library_dirs=sources.library_directories(),
+            library_dirs=sources.lib_directories(),
             extra_compile_args=["-std=c11", "-D_GNU_SOURCE", "-fvisibility=hidden", "-g"],
         )
     ],

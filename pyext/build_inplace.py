@@ -89,7 +89,7 @@ def main() -> int:
         record.write_text(shlex.join(flags))
     stamp = record.stat().st_mtime
 
-    wanted = [ROOT / name for name in sources.library_sources() + sources.extension_sources()]
+    wanted = [ROOT / name for name in sources.lib_sources() + sources.extension_sources()]
     missing = [str(path.relative_to(ROOT)) for path in wanted if not path.exists()]
     if missing:
         print("not there yet, left out:", " ".join(missing), file=sys.stderr)

@@ -9,7 +9,7 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
-def library_sources() -> list[str]:
+def lib_sources() -> list[str]:
     """The library's C files, as lib/sources.am lists them."""
     text = (ROOT / "lib" / "sources.am").read_text()
     return [name for name in re.findall(r"lib/[\w/.]+", text) if name.endswith(".c")]
@@ -96,6 +96,6 @@ def libraries(as_flags: bool = False) -> list[str]:
     return flags if as_flags else [flag[2:] for flag in flags if flag.startswith("-l")]
 
 
-def library_directories() -> list[str]:
+def lib_directories() -> list[str]:
     text = pkg_config("--libs-only-L", *PACKAGES, *present()) or ""
     return [flag[2:] for flag in text.split()]

@@ -33,7 +33,7 @@ class Job:
         self.requests = args.requests
         self.concurrency = args.concurrency
         self.warmup = args.warmup
-        self.library = args.library
+        self.package = args.package
         self.ca_from_env = args.ca_from_env
         self.loop = args.loop
         self.mode = args.mode
@@ -72,7 +72,7 @@ def parse():
     parser.add_argument("--upload", metavar="FILE", help="POST this file as a stream")
     parser.add_argument("--mode", choices=("async", "sync"), default="async")
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
-    parser.add_argument("--library", help="for a program that serves several libraries")
+    parser.add_argument("--package", help="for a program that serves several packages")
     parser.add_argument("--ca-from-env", action="store_true",
                         help="for a library that can be told of a CA only by SSL_CERT_FILE")
     return Job(parser.parse_args())

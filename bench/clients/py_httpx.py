@@ -1,4 +1,4 @@
-"""Scorecard client for libraries with the API of httpx; --library says which one to import."""
+"""Scorecard client for libraries with the API of httpx; --package says which one to import."""
 
 import importlib
 import ssl
@@ -9,7 +9,7 @@ from _harness import JSON_FIELDS, async_file_chunks, expect_ok, file_chunks
 
 def make(job, name):
     """The client |name| of the library, trusting the bench server's certificate only."""
-    module = importlib.import_module(job.library)
+    module = importlib.import_module(job.package)
     limits = module.Limits(max_connections=job.concurrency + 10,
                            max_keepalive_connections=job.concurrency + 10)
     verify = True if job.ca_from_env else ssl.create_default_context(cafile=job.ca)

@@ -196,13 +196,13 @@ def all_clients():
         Compiled("libcurl", "curl_multi"),
         Compiled("requestx-c", "rqx_bench", "embedded"),
         Compiled("requestx-c-sync", "rqx_bench", "sync"),
-        Python("requestx", "py_httpx.py", "--library", "requestx"),
-        Python("httpx", "py_httpx.py", "--library", "httpx"),
+        Python("requestx", "py_httpx.py", "--package", "requestx"),
+        Python("httpx", "py_httpx.py", "--package", "httpx"),
         Python("aiohttp", "py_aiohttp.py"),
         Python("pycurl", "py_pycurl.py"),
         Python("niquests", "py_niquests.py"),
         Python("pyreqwest", "py_pyreqwest.py", crashes=True),
-        Python("requestx-pypi", "py_httpx.py", "--library", "requestx", "--ca-from-env",
+        Python("requestx-pypi", "py_httpx.py", "--package", "requestx", "--ca-from-env",
                crashes=True),
     ]
     return {client.name: client for client in made}
