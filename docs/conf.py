@@ -27,7 +27,8 @@ highlight_language = "python"
 nitpicky = False
 smartquotes = False
 
-hawkmoth_compiler = os.environ.get("CC", "cc").split()[0]
+# The word of CC that is a compiler: neither a wrapper before it nor an option after it.
+hawkmoth_compiler = [word for word in os.environ.get("CC", "cc").split() if not word.startswith("-")][-1]
 
 if tags.has("man"):  # noqa: F821
     root_doc = "c/index"

@@ -1,7 +1,7 @@
 """The C reference: turns the comments of the public headers into reStructuredText.
 
 The headers are written for people who read them. What stands there as |parameter|, `code`, rqx_name or RQX_NAME becomes
-markup here; "Errors: ..." and "Since ..." become fields. Two directives:
+markup here; "Errors: ..." becomes a field. Two directives:
 
     .. c-introduction:: engine.h      the comment that opens a header
     .. c-errors::                     every error code, from RQX_ERROR_MAP
@@ -98,7 +98,7 @@ _ERRORS = re.compile(r"(?:^|(?<=\.)\s+)(Errors\b.*?)(?:\.(?=\s+[A-Z*|])|\.?$)", 
 
 
 def _fields(text):
-    """(text, fields): the sentences that begin with "Errors" and "Since" apart."""
+    """(text, fields, version): the sentences that begin with "Errors" and "Since" apart."""
     fields = []
     since = _SINCE.search(text)
     if since:
@@ -109,9 +109,7 @@ def _fields(text):
         said = errors.group(1).rstrip(".")
         said = said[len("Errors:") :].strip() if said.startswith("Errors:") else said[len("Errors") :].strip()
         fields.append(f":Errors: {to_rest(said)}")
-    if since:
-        fields.append(f":Since: {since.group(1)}")
-    return text, fields
+    return text, fields, since.group(1) if since else None
 
 
 def process(app, lines, transform, options):
@@ -121,10 +119,11 @@ def process(app, lines, transform, options):
     paragraphs = [" ".join(part.split()) for part in re.split(r"\n\s*\n", "\n".join(lines)) if part.strip()]
     out, fields = [], []
     for paragraph in paragraphs:
-        text, found = _fields(paragraph)
+        text, found, version = _fields(paragraph)
         fields += found
-        if text:
-            out += [to_rest(text), ""]
+        since = f"*Since {version}.*" if version else ""
+        if text or since:
+            out += [f"{to_rest(text)} {since}".strip(), ""]
     lines[:] = out + fields if fields else out[:-1]
 
 
