@@ -502,7 +502,8 @@ static PyGetSetDef request_getset[] = {
 };
 
 static PyType_Slot request_slots[] = {
-    {Py_tp_doc, (void *)"The fields of a Request."},
+    {Py_tp_doc, (void *)"RequestBase(method, url, *, params=None, headers=None, cookies=None, content=None, data=None, "
+                        "files=None, json=None, stream=None, extensions=None)\n--\n\nThe fields of a Request."},
     {Py_tp_init, request_init},
     {Py_tp_new, PyType_GenericNew},
     {Py_tp_dealloc, request_dealloc},

@@ -761,7 +761,9 @@ static PyGetSetDef response_getset[] = {
 };
 
 static PyType_Slot response_slots[] = {
-    {Py_tp_doc, (void *)"The fields of a Response."},
+    {Py_tp_doc, (void *)"ResponseBase(status_code, *, headers=None, content=None, text=None, html=None, json=None, "
+                        "stream=None, request=None, extensions=None, history=None, default_encoding='utf-8')\n--\n\n"
+                        "The fields of a Response."},
     {Py_tp_init, core_response_construct},
     {Py_tp_new, PyType_GenericNew},
     {Py_tp_dealloc, response_dealloc},
