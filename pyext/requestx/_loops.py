@@ -1,10 +1,12 @@
 """How an engine lives in trio: asyncio needs nothing of this, for there an exchange is its own future."""
 
+import os
+
+import trio
+
 
 async def wait(op):
     """Waits until the engine has something for op."""
-    import trio
-
     task = trio.lowlevel.current_task()
     op.add_done_callback(lambda _: trio.lowlevel.reschedule(task))
 
@@ -19,22 +21,42 @@ class watch:
     """Calls dispatch whenever the descriptor is readable, until it is closed or trio ends."""
 
     def __init__(self, descriptor, dispatch):
-        import trio
-
         self.ended = False
         self._scope = trio.CancelScope()
-        trio.lowlevel.spawn_system_task(self._run, descriptor, dispatch, name="requestx engine")
+        self._token = trio.lowlevel.current_trio_token()
+        # A descriptor of its own: the engine may be gone, in another thread too, before trio lets go of it.
+        self._descriptor = os.dup(descriptor)
+        trio.lowlevel.spawn_system_task(self._run, dispatch, name="requestx engine")
 
-    async def _run(self, descriptor, dispatch):
-        import trio
-
+    async def _run(self, dispatch):
         try:
             with self._scope:
-                while True:
-                    await trio.lowlevel.wait_readable(descriptor)
+                # It may be closed before it begins, and while others ran after the descriptor was found readable.
+                while not self._scope.cancel_called:
+                    await trio.lowlevel.wait_readable(self._descriptor)
                     dispatch()
         finally:
             self.ended = True
+            self._release()
+
+    def _end(self):
+        self._scope.cancel()
+        self._release()
+
+    def _release(self):
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def close(self):
-        self._scope.cancel()
+        try:
+            here = trio.lowlevel.current_trio_token() is self._token
+        except RuntimeError:
+            here = False
+        if here:
+            self._end()
+            return
+        try:
+            self._token.run_sync_soon(self._end)
+        except trio.RunFinishedError:
+            self._release()
