@@ -153,7 +153,7 @@ def test_no_common_protocol(any_probe, peer, nginx):
 
 def check_silence(done, error, phase_words, address, ms=300):
     assert (done.error, done.phase) == (error, "timeout"), done
-    assert ms / 1000 * SECOND <= done.timings["total"] < (ms / 1000 + 0.3) * SECOND
+    assert ms / 1000 * SECOND <= done.timings["total"] < (ms / 1000 + 1) * SECOND
     names(done, address, *phase_words)
 
 
@@ -256,7 +256,7 @@ def test_a_connection_that_went_dead_is_found_out_by_ping(any_probe, peer):
     client = any_probe(ping_idle_ms=150, ping_timeout_ms=150, read_ms=10_000)
     done = client.get(server.url("/"))
     assert (done.error, done.phase) == ("LIVENESS", "protocol"), done
-    assert 0.3 * SECOND <= done.timings["total"] < 0.8 * SECOND
+    assert 0.3 * SECOND <= done.timings["total"] < 2 * SECOND
     names(done, server.address, "PING")
     assert client.get(server.url("/")).conn == 2
 

@@ -47,7 +47,7 @@ HASTY = 0.25
 def test_silence_while_connecting(fails, black_hole):
     url = f"https://127.0.0.1:{black_hole}/"
     error = fails(requestx.ConnectTimeout, url, black_hole, "connect", timeout=HASTY)
-    assert HASTY <= error.seconds < HASTY + 0.3
+    assert HASTY <= error.seconds < HASTY + 1
     assert error.request.url == url
 
 
@@ -55,7 +55,7 @@ def test_silence_in_the_tls_handshake(fails, h1peer):
     server = h1peer(lambda conn: conn.stall())
     url = server.url("/", scheme="https")
     error = fails(requestx.ConnectTimeout, url, server.address, "TLS", timeout=HASTY)
-    assert HASTY <= error.seconds < HASTY + 0.3
+    assert HASTY <= error.seconds < HASTY + 1
 
 
 def test_silence_after_the_preface(fails, peer):
@@ -68,7 +68,7 @@ def test_silence_before_and_in_the_response(fails, peer, path):
     server = peer()
     words = (server.address, "waiting for the response" if path == "/never" else "body")
     error = fails(requestx.ReadTimeout, server.url(path), *words, timeout=HASTY)
-    assert HASTY <= error.seconds < HASTY + 0.3
+    assert HASTY <= error.seconds < HASTY + 1
     server.one().assert_each_reset_once()
 
 
@@ -94,7 +94,7 @@ def test_a_proxy_that_hangs(fails, proxy_peer, peer, mode):
         settings={"proxy": proxy.proxy},
         timeout=HASTY,
     )
-    assert HASTY <= error.seconds < HASTY + 0.3
+    assert HASTY <= error.seconds < HASTY + 1
 
 
 # ---- certificates
