@@ -45,4 +45,5 @@ def test_mypy(tmp_path):
 
 def test_pyright():
     pytest.importorskip("pyright", reason="pyright is not installed")
-    check([sys.executable, "-m", "pyright", str(HERE / "program.py"), str(PACKAGE)])
+    stubs = sorted(map(str, PACKAGE.rglob("*.pyi")))
+    check([sys.executable, "-m", "pyright", "--pythonpath", sys.executable, str(HERE / "program.py"), *stubs])
