@@ -9,6 +9,10 @@
 #include "client/proxy.h"
 #include "http/noproxy.h"
 
+/* Most socket options of a client, and bytes of one. */
+#define SOCKET_OPTIONS_MAX    64
+#define SOCKET_OPTION_LEN_MAX 4096
+
 void rqx_client_options_init(rqx_client_options *options)
 {
     memset(options, 0, sizeof *options);
@@ -30,8 +34,18 @@ void rqx_client_options_init(rqx_client_options *options)
 
 static void bury(struct rqx__dead *dead);
 
+static void free_socket_options(struct rqx_client *client)
+{
+    size_t i;
+
+    for (i = 0; client->socket_options != NULL && i < client->options.socket_option_count; i++)
+        rqx__free((void *)(uintptr_t)client->socket_options[i].value);
+    rqx__free(client->socket_options);
+}
+
 static void client_free(struct rqx_client *client)
 {
+    free_socket_options(client);
     rqx_headers_free(client->defaults);
     rqx_tls_unref(client->options.tls);
     rqx_proxy_unref(client->options.proxy);
@@ -82,6 +96,31 @@ static int read_environment(struct rqx_client *client)
     return rv;
 }
 
+static int copy_socket_options(struct rqx_client *client, const rqx_client_options *options)
+{
+    size_t i;
+
+    client->options.socket_options = NULL;
+    if (options->socket_option_count == 0)
+        return 0;
+    client->socket_options = rqx__calloc(options->socket_option_count, sizeof *client->socket_options);
+    if (client->socket_options == NULL)
+        return RQX_ERR_NOMEM;
+    client->options.socket_options = client->socket_options;
+    for (i = 0; i < options->socket_option_count; i++) {
+        const rqx_socket_option *option = &options->socket_options[i];
+
+        client->socket_options[i] = *option;
+        client->socket_options[i].value = NULL;
+        if (option->value == NULL)
+            continue; /* a length alone is what some options want */
+        client->socket_options[i].value = rqx__strndup(option->value, option->len);
+        if (client->socket_options[i].value == NULL)
+            return RQX_ERR_NOMEM;
+    }
+    return 0;
+}
+
 static int copy_options(struct rqx_client *client, const rqx_client_options *options)
 {
     rqx_client_options *own = &client->options;
@@ -94,6 +133,8 @@ static int copy_options(struct rqx_client *client, const rqx_client_options *opt
     own->tls = options->tls == NULL ? NULL : rqx_tls_ref(options->tls);
     if (own->tls == NULL)
         rv = rqx_tls_new(NULL, &own->tls);
+    if (rv >= 0)
+        rv = copy_socket_options(client, options);
     if (rv >= 0 && options->headers != NULL)
         rv = rqx_headers_copy(options->headers, &client->defaults);
     if (rv >= 0)
@@ -108,11 +149,19 @@ static int copy_options(struct rqx_client *client, const rqx_client_options *opt
 static int check_options(const rqx_client_options *options)
 {
     const rqx_limits *limits = &options->limits;
+    size_t i;
 
     if (options->struct_size < sizeof *options)
         return RQX_ERR_INVALID_ARGUMENT;
     if (options->protocols == 0 || (options->protocols & ~(unsigned)(RQX_PROTO_HTTP1 | RQX_PROTO_HTTP2)) != 0)
         return RQX_ERR_INVALID_ARGUMENT;
+    if (options->socket_option_count > SOCKET_OPTIONS_MAX ||
+        (options->socket_option_count != 0 && options->socket_options == NULL))
+        return RQX_ERR_INVALID_ARGUMENT;
+    for (i = 0; i < options->socket_option_count; i++) {
+        if (options->socket_options[i].len > SOCKET_OPTION_LEN_MAX)
+            return RQX_ERR_INVALID_ARGUMENT;
+    }
     if (limits->max_connections == 0 || limits->max_streams == 0 || limits->max_connections_per_origin == 0)
         return RQX_ERR_INVALID_ARGUMENT; /* nothing could ever be sent */
     if (options->max_window < 65535 || options->max_window > INT32_MAX || options->max_header_list == 0)
@@ -251,7 +300,8 @@ rqx_proxy *rqx__client_proxy_for(const struct rqx_client *client, const rqx_url 
 /* ---- submitting ---- */
 
 /* What can be refused before anything is done. */
-/* Content-Length of the user's own: a number, one value, and that of the body where it is known (RFC 9110 section 8.6). */
+/* Content-Length of the user's own: a number, one value, and that of the body where it is known (RFC 9110 section 8.6).
+ */
 static int check_length(const struct rqx_request *request)
 {
     const struct rqx_headers *fields = &request->headers;

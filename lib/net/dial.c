@@ -403,12 +403,16 @@ static int copy_target(struct rqx__dial *dial, const struct rqx__dial_target *ta
     return rc;
 }
 
-static void init_race(struct rqx__dial *dial)
+static void init_race(struct rqx__dial *dial, const struct rqx__dial_target *target)
 {
     const struct sockaddr *local = dial->has_local ? (const struct sockaddr *)&dial->local : NULL;
     socklen_t local_len = dial->local.ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
 
     rqx__race_init(&dial->race, dial->loop, uses_unix(dial) ? NULL : local, local_len, race_over, dial);
+    if (!uses_unix(dial)) {
+        dial->race.options = target->socket_options;
+        dial->race.option_count = target->socket_option_count;
+    }
 }
 
 int rqx__dial_new(struct rqx__loop *loop, struct rqx__resolver *resolver, const struct rqx__dial_target *target,
@@ -427,7 +431,7 @@ int rqx__dial_new(struct rqx__loop *loop, struct rqx__resolver *resolver, const 
     rqx__defer_init(&dial->defer, tell_failure, dial);
     rqx__list_init(&dial->lookup.node);
     rc = copy_target(dial, target);
-    init_race(dial);
+    init_race(dial, target);
     if (rc == 0) {
         dial->calling = true;
         rc = begin(dial, resolver);

@@ -38,6 +38,8 @@ struct rqx__dial_target {
     bool tunnel;             /* through the proxy by CONNECT; false: talk to the proxy itself (absolute form) */
     rqx_slice tunnel_fields; /* complete field lines for CONNECT */
     rqx_slice unix_path;     /* not empty: connect there instead */
+    const rqx_socket_option *socket_options; /* set on each socket; borrowed for the life of the dial */
+    size_t socket_option_count;
     rqx_slice local_address; /* numeric; empty: any */
 };
 

@@ -235,8 +235,8 @@ static int begin_attempt(struct rqx__race *race, const struct sockaddr_storage *
 {
     struct rqx__err err;
     int fd = -1;
-    int rc = rqx__tcp_connect((const struct sockaddr *)address, address_len(address), race->local, race->local_len, &fd,
-                              &err);
+    int rc = rqx__tcp_connect_with((const struct sockaddr *)address, address_len(address), race->local, race->local_len,
+                                   race->options, race->option_count, &fd, &err);
 
     if (rc < 0 && address->ss_family == AF_UNIX && err.sys_errno == EAGAIN) {
         race->lane[LANE_4].next--;

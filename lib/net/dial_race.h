@@ -44,6 +44,8 @@ struct rqx__race {
     void *user;
     const struct sockaddr *local; /* NULL: any; then only its family is tried */
     socklen_t local_len;
+    const rqx_socket_option *options; /* set on each socket; borrowed for the life of the race */
+    size_t option_count;
     struct rqx__timer timer;       /* when the next attempt may begin */
     struct rqx__list attempts;     /* under way */
     struct rqx__race_lane lane[2]; /* IPv6; IPv4 or a path */

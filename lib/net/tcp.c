@@ -172,8 +172,27 @@ static int bind_local(int fd, const struct sockaddr *local, socklen_t local_len,
     return RQX_ERR_CONNECT;
 }
 
+static int set_options(int fd, const rqx_socket_option *options, size_t count, struct rqx__err *err)
+{
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        if (setsockopt(fd, options[i].level, options[i].name, options[i].value, (socklen_t)options[i].len) < 0)
+            return rqx__err_sys(err, RQX_ERR_CONNECT, errno, "socket option %d of level %d", options[i].name,
+                                options[i].level);
+    }
+    return 0;
+}
+
 int rqx__tcp_connect(const struct sockaddr *address, socklen_t address_len, const struct sockaddr *local,
                      socklen_t local_len, int *ret_fd, struct rqx__err *err)
+{
+    return rqx__tcp_connect_with(address, address_len, local, local_len, NULL, 0, ret_fd, err);
+}
+
+int rqx__tcp_connect_with(const struct sockaddr *address, socklen_t address_len, const struct sockaddr *local,
+                          socklen_t local_len, const rqx_socket_option *options, size_t count, int *ret_fd,
+                          struct rqx__err *err)
 {
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int on = 1;
@@ -183,12 +202,12 @@ int rqx__tcp_connect(const struct sockaddr *address, socklen_t address_len, cons
         return rqx__net_err(err, RQX_ERR_CONNECT, errno);
     if (address->sa_family != AF_UNIX)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (local != NULL) {
+    rc = set_options(fd, options, count, err);
+    if (rc >= 0 && local != NULL)
         rc = bind_local(fd, local, local_len, err);
-        if (rc < 0) {
-            close(fd);
-            return rc;
-        }
+    if (rc < 0) {
+        close(fd);
+        return rc;
     }
     if (connect(fd, address, address_len) < 0 && errno != EINPROGRESS && errno != EINTR) {
         rc = rqx__net_err(err, RQX_ERR_CONNECT, errno);

@@ -26,7 +26,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include <requestx/types.h>
+#include <requestx/client.h>
 
 #include "base/err.h"
 
@@ -96,6 +96,13 @@ int rqx__tcp_wire_new(int fd, struct rqx__wire **ret_wire);
  */
 int rqx__tcp_connect(const struct sockaddr *address, socklen_t address_len, const struct sockaddr *local,
                      socklen_t local_len, int *ret_fd, struct rqx__err *err);
+/*
+ * The same with |count| socket options set before it connects.  RQX_ERR_CONNECT also for an option that the system
+ * refuses, which the text names.
+ */
+int rqx__tcp_connect_with(const struct sockaddr *address, socklen_t address_len, const struct sockaddr *local,
+                          socklen_t local_len, const rqx_socket_option *options, size_t count, int *ret_fd,
+                          struct rqx__err *err);
 /* Fills |err| (NULL is allowed) with the text of |sys_errno| as a cause, in lower case, and returns |code|. */
 int rqx__net_err(struct rqx__err *err, int code, int sys_errno);
 /* "addr:port" or "[addr]:port" or "unix:PATH" of a socket address; cut to |size|. */

@@ -233,6 +233,36 @@ START_TEST(a_refused_connection_names_host_and_cause)
 }
 END_TEST
 
+START_TEST(socket_options_are_set_before_connecting)
+{
+    rqx_engine *engine = new_engine(RQX_MODE_SYNC, 0);
+    rqx_client_options options;
+    rqx_socket_option option = {SOL_SOCKET, SO_BINDTODEVICE, "lo", 3};
+    rqx_request *request = new_request("GET", "/ok");
+    rqx_response *response = NULL;
+    rqx_client *client = NULL;
+
+    default_options(&options);
+    options.socket_options = &option;
+    options.socket_option_count = 1;
+    ck_assert_int_eq(rqx_client_new(engine, &options, &client), 0);
+    ck_assert_int_eq(rqx_client_perform(client, request, &response), 0);
+    rqx_response_unref(response);
+    rqx_client_unref(client);
+    /* one that the system refuses is named */
+    option = (rqx_socket_option){SOL_SOCKET, SO_BINDTODEVICE, "no-such-dev", 12};
+    ck_assert_int_eq(rqx_client_new(engine, &options, &client), 0);
+    ck_assert_int_eq(rqx_client_perform(client, request, &response), RQX_ERR_CONNECT);
+    ck_assert_ptr_nonnull(strstr(rqx_response_error(response)->text, "socket option 25"));
+    rqx_response_unref(response);
+    rqx_client_unref(client);
+    option.len = 1000000;
+    ck_assert_int_eq(rqx_client_new(engine, &options, &client), RQX_ERR_INVALID_ARGUMENT);
+    rqx_request_unref(request);
+    rqx_engine_unref(engine);
+}
+END_TEST
+
 /* ---- bodies ---- */
 
 START_TEST(bytes_are_echoed)
@@ -920,6 +950,7 @@ static Suite *engine_suite(void)
     tcase_add_checked_fixture(h2, start_h2, stop);
     add_common(h1);
     add_common(h2);
+    tcase_add_test(h1, socket_options_are_set_before_connecting);
     tcase_add_test(h1, a_streamed_response_keeps_its_connection_until_it_is_read);
     tcase_add_test(h1, a_fresh_connection_closed_without_an_answer_is_an_error);
     tcase_add_test(h2, a_refused_stream_is_sent_again);
