@@ -260,7 +260,7 @@ def _run(url, method, content, data, files, json, params, headers, cookies, auth
 def _no_command():
     print(
         "The requestx command needs click, rich and pygments, which are not installed.\n"
-        "Install them with: pip install 'requestx[cli]'"
+        "Install them with: pip install click rich pygments"
     )
     sys.exit(1)
 

@@ -67,6 +67,7 @@
     X(lower)                                                                                                           \
     X(max_redirects)                                                                                                   \
     X(method)                                                                                                          \
+    X(name)                                                                                                            \
     X(netloc)                                                                                                          \
     X(network_stream)                                                                                                  \
     X(params)                                                                                                          \
@@ -86,14 +87,17 @@
     X(separators)                                                                                                      \
     X(set_cookie_header)                                                                                               \
     X(sni_hostname)                                                                                                    \
+    X(sniffio)                                                                                                         \
     X(status_code)                                                                                                     \
     X(stream)                                                                                                          \
     X(stream_id)                                                                                                       \
     X(target)                                                                                                          \
     X(text)                                                                                                            \
+    X(thread_local)                                                                                                    \
     X(timeout)                                                                                                         \
     X(total)                                                                                                           \
     X(trace)                                                                                                           \
+    X(trio)                                                                                                            \
     X(upper)                                                                                                           \
     X(url)                                                                                                             \
     X(userinfo)                                                                                                        \

@@ -281,6 +281,78 @@ static PyObject *driver_dispatch(PyObject *op, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+/* --- which loop runs --- */
+
+static PyObject *running_asyncio_loop(core_state *state)
+{
+    if (state->get_loop == NULL) {
+        PyObject *modules = PyImport_GetModuleDict(), *events;
+
+        events = PyDict_GetItemString(modules, "asyncio.events");
+        if (events == NULL)
+            return Py_NewRef(Py_None);
+        state->get_loop = PyObject_GetAttrString(events, "_get_running_loop");
+        if (state->get_loop == NULL)
+            return NULL;
+    }
+    return PyObject_CallNoArgs(state->get_loop);
+}
+
+/*
+ * Whether trio runs in this thread.  In its guest mode another loop's callback runs it, and both are there: then the
+ * one who put down its name last is meant.  Trio brings sniffio, where that name is.
+ */
+static int in_trio(core_state *state)
+{
+    PyObject *modules = PyImport_GetModuleDict(), *sniffio, *local, *name;
+    int found;
+
+    if (PyDict_GetItemWithError(modules, state->names.trio) == NULL)
+        return PyErr_Occurred() ? -1 : 0;
+    sniffio = PyDict_GetItemWithError(modules, state->names.sniffio);
+    if (sniffio == NULL)
+        return PyErr_Occurred() ? -1 : 0;
+    local = PyObject_GetAttr(sniffio, state->names.thread_local);
+    name = local == NULL ? NULL : PyObject_GetAttr(local, state->names.name);
+    Py_XDECREF(local);
+    if (name == NULL)
+        return -1;
+    found = PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, "trio") == 0;
+    Py_DECREF(name);
+    return found;
+}
+
+static PyObject *running_trio_token(void)
+{
+    PyObject *lowlevel = PyDict_GetItemString(PyImport_GetModuleDict(), "trio.lowlevel"), *token;
+
+    if (lowlevel == NULL)
+        return NULL;
+    token = PyObject_CallMethod(lowlevel, "current_trio_token", NULL);
+    if (token == NULL && PyErr_ExceptionMatches(PyExc_RuntimeError))
+        PyErr_Clear();
+    return token;
+}
+
+PyObject *core_current_loop(core_state *state, int *ret_is_trio)
+{
+    PyObject *loop = running_asyncio_loop(state), *token;
+    int trio;
+
+    *ret_is_trio = 0;
+    if (loop == NULL || (trio = loop == Py_None ? 1 : in_trio(state)) == 0)
+        return loop;
+    token = trio < 0 ? NULL : running_trio_token();
+    if (token != NULL)
+        *ret_is_trio = 1;
+    else if (!PyErr_Occurred() && loop != Py_None)
+        return loop;
+    else if (!PyErr_Occurred())
+        PyErr_SetString(PyExc_RuntimeError, "an AsyncClient needs a running event loop of asyncio or trio");
+    Py_DECREF(loop);
+    return token;
+}
+
 /* --- the loop --- */
 
 static int watch(CoreDriver *self)
@@ -324,33 +396,92 @@ int core_driver_loop_closed(CoreDriver *self)
     return closed;
 }
 
+/* --- letting go of the loop --- */
+
+#define LEASE_NAME "requestx._core.engine"
+
+static void end_lease(PyObject *lease)
+{
+    rqx_engine_unref(PyCapsule_GetPointer(lease, LEASE_NAME));
+}
+
+/* Runs in |loop|: the engine, and with it the number of its descriptor, goes with |lease|, and not before this. */
+static PyObject *remove_reader(PyObject *lease, PyObject *loop)
+{
+    return PyObject_CallMethod(loop, "remove_reader", "i", rqx_engine_fd(PyCapsule_GetPointer(lease, LEASE_NAME)));
+}
+
+static PyMethodDef remove_reader_method = {"remove_reader", remove_reader, METH_O, NULL};
+
+/*
+ * Has the loop, which runs in another thread, end the watch at its next turn.  Until then the engine is kept: another
+ * one would get the number of its descriptor, and this would end that one's watch.
+ */
+static PyObject *remove_reader_soon(CoreDriver *self)
+{
+    PyObject *lease = PyCapsule_New(self->engine, LEASE_NAME, NULL), *function, *result = NULL;
+
+    if (lease == NULL)
+        return NULL;
+    rqx_engine_ref(self->engine);
+    (void)PyCapsule_SetDestructor(lease, end_lease);
+    function = PyCFunction_New(&remove_reader_method, lease);
+    Py_DECREF(lease);
+    if (function != NULL)
+        result =
+            PyObject_CallMethodObjArgs(self->loop, self->state->names.call_soon_threadsafe, function, self->loop, NULL);
+    Py_XDECREF(function);
+    return result;
+}
+
+/* Whether nobody but this thread can be in the loop now; -1 with an exception. */
+static int loop_is_ours(CoreDriver *self)
+{
+    PyObject *running = running_asyncio_loop(self->state), *result;
+    int ours;
+
+    if (running == NULL)
+        return -1;
+    ours = running == self->loop;
+    Py_DECREF(running);
+    if (ours || PyThread_get_thread_ident() != self->thread)
+        return ours;
+    result = PyObject_CallMethod(self->loop, "is_running", NULL);
+    if (result == NULL)
+        return -1;
+    ours = PyObject_Not(result);
+    Py_DECREF(result);
+    return ours;
+}
+
+static PyObject *end_watch(CoreDriver *self)
+{
+    PyObject *fd, *result;
+    int ours;
+
+    if (self->is_trio)
+        return PyObject_CallMethodNoArgs(self->watch, self->state->names.close);
+    ours = loop_is_ours(self);
+    if (ours <= 0)
+        return ours < 0 ? NULL : remove_reader_soon(self);
+    fd = PyLong_FromLong(rqx_engine_fd(self->engine));
+    if (fd == NULL)
+        return NULL;
+    result = PyObject_CallMethodOneArg(self->loop, self->state->names.remove_reader, fd);
+    Py_DECREF(fd);
+    return result;
+}
+
 /* Ends the watch; never fails, for a loop that is closed watches nothing. */
 static void unwatch(CoreDriver *self)
 {
-    PyObject *type, *value, *traceback, *fd, *result = NULL;
-    int closed;
+    PyObject *type, *value, *traceback;
 
     if (self->engine == NULL || self->loop == NULL || self->pid != getpid())
         return;
     PyErr_Fetch(&type, &value, &traceback);
-    closed = core_driver_loop_closed(self);
-    if (closed == 0 && self->is_trio) {
-        result = PyObject_CallMethodNoArgs(self->watch, self->state->names.close);
-    } else if (closed == 0) {
-        fd = PyLong_FromLong(rqx_engine_fd(self->engine));
-        if (fd != NULL && PyThread_get_thread_ident() == self->thread) {
-            result = PyObject_CallMethodOneArg(self->loop, self->state->names.remove_reader, fd);
-        } else if (fd != NULL) {
-            PyObject *remove = PyObject_GetAttr(self->loop, self->state->names.remove_reader);
-
-            if (remove != NULL)
-                result =
-                    PyObject_CallMethodObjArgs(self->loop, self->state->names.call_soon_threadsafe, remove, fd, NULL);
-            Py_XDECREF(remove);
-        }
-        Py_XDECREF(fd);
-    }
-    Py_XDECREF(result);
+    if (core_driver_loop_closed(self) == 0)
+        Py_XDECREF(end_watch(self));
     Py_CLEAR(self->watch);
     PyErr_Clear();
     PyErr_Restore(type, value, traceback);
@@ -443,51 +574,6 @@ void core_driver_forget(CoreDriver *self)
     }
     rqx_client_unref(client);
     rqx_engine_unref(engine);
-}
-
-/* --- which loop runs --- */
-
-static PyObject *running_asyncio_loop(core_state *state)
-{
-    if (state->get_loop == NULL) {
-        PyObject *modules = PyImport_GetModuleDict(), *events;
-
-        events = PyDict_GetItemString(modules, "asyncio.events");
-        if (events == NULL)
-            return Py_NewRef(Py_None);
-        state->get_loop = PyObject_GetAttrString(events, "_get_running_loop");
-        if (state->get_loop == NULL)
-            return NULL;
-    }
-    return PyObject_CallNoArgs(state->get_loop);
-}
-
-static PyObject *running_trio_token(void)
-{
-    PyObject *lowlevel = PyDict_GetItemString(PyImport_GetModuleDict(), "trio.lowlevel"), *token;
-
-    if (lowlevel == NULL)
-        return NULL;
-    token = PyObject_CallMethod(lowlevel, "current_trio_token", NULL);
-    if (token == NULL && PyErr_ExceptionMatches(PyExc_RuntimeError))
-        PyErr_Clear();
-    return token;
-}
-
-PyObject *core_current_loop(core_state *state, int *ret_is_trio)
-{
-    PyObject *loop = running_asyncio_loop(state);
-
-    *ret_is_trio = 0;
-    if (loop != Py_None)
-        return loop;
-    Py_DECREF(loop);
-    loop = running_trio_token();
-    if (loop != NULL)
-        *ret_is_trio = 1;
-    else if (!PyErr_Occurred())
-        PyErr_SetString(PyExc_RuntimeError, "an AsyncClient needs a running event loop of asyncio or trio");
-    return loop;
 }
 
 /* --- the type --- */

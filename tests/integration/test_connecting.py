@@ -368,7 +368,8 @@ def test_connections_that_are_kept(any_probe, h1peer):
     client = any_probe(max_keepalive=2)
     assert client.group(server.url("/slow?ms=30"), 6).statuses == {"200": 6}
     if client.mode != "sync":
-        return client.settled(connections_open=2)
+        client.settled(connections_open=2)
+        return
     time.sleep(0.15)
     assert client.get(server.url("/")).status == 200
     # nobody drives it between two requests, so that the one just used may come on top

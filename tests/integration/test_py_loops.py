@@ -8,6 +8,7 @@ import threading
 import weakref
 
 import pytest
+from support.process import wait_until
 
 import requestx
 
@@ -164,6 +165,71 @@ def test_a_client_that_is_dropped_leaves_its_loop(ca, nginx):
         assert descriptors() == before
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("run", [asyncio_run, uvloop_run, debug_run], ids=["asyncio", "uvloop", "debug"])
+def test_a_client_that_is_dropped_in_another_thread(run, ca, nginx):
+    """Its loop is told to let go of its descriptor; nobody else may get the number of that before it did."""
+
+    async def main():
+        before = descriptors()
+        for _ in range(3):
+            kept = [requestx.AsyncClient(ca_bundle=ca.ca_file)]
+            await kept[0].get(nginx.https_url("/small"))
+            await asyncio.sleep(0)  # out of what the engine calls, which would keep it
+            thread = threading.Thread(target=kept.clear)
+            thread.start()
+            thread.join()  # the loop has had no turn since
+            async with requestx.AsyncClient(ca_bundle=ca.ca_file, timeout=5) as client:
+                for _ in range(3):
+                    assert (await client.get(nginx.https_url("/small"))).status_code == 200
+        await asyncio.sleep(0)  # the engine that woke this task lives as long as it does not wait
+        assert descriptors() == before
+
+    run(main)
+
+
+@pytest.mark.parametrize("run", [asyncio_run, uvloop_run], ids=["asyncio", "uvloop"])
+def test_a_client_that_is_dropped_in_another_thread_before_its_loop_ends(run, ca, nginx):
+    async def main():
+        kept = [requestx.AsyncClient(ca_bundle=ca.ca_file)]
+        await kept[0].get(nginx.https_url("/small"))
+        await asyncio.sleep(0)
+        thread = threading.Thread(target=kept.clear)
+        thread.start()
+        thread.join()
+
+    before = descriptors()
+    run(main)
+    gc.collect()
+    assert descriptors() <= before
+
+
+def test_a_client_whose_loop_went_to_another_thread(ca, nginx):
+    """Who made the engine is not who runs the loop now: that one must be told, not done to."""
+    loop = asyncio.new_event_loop()
+    kept = [requestx.AsyncClient(ca_bundle=ca.ca_file)]
+    assert loop.run_until_complete(kept[0].get(nginx.https_url("/small"))).status_code == 200
+    before = descriptors()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    wait_until(loop.is_running, 5, "the loop")
+    kept.clear()
+    wait_until(lambda: descriptors() < before, 5, "the end of the engine")
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+def test_a_client_that_is_dropped_while_its_loop_rests(ca, nginx):
+    loop = asyncio.new_event_loop()
+    before = descriptors()
+    client = requestx.AsyncClient(ca_bundle=ca.ca_file)
+    assert loop.run_until_complete(client.get(nginx.https_url("/small"))).status_code == 200
+    del client
+    gc.collect()
+    assert descriptors() == before
+    loop.close()
 
 
 def test_a_client_that_is_dropped_after_its_loop(run, ca, nginx):

@@ -1,5 +1,6 @@
 """Trio, and anyio on both: cancellation, timeouts, and how a client ends, with every warning an error."""
 
+import asyncio
 import gc
 import os
 import subprocess
@@ -125,6 +126,51 @@ def test_ten_loops_in_ten_threads(backend, ca, nginx):
     assert results == [200] * 100
     gc.collect()
     wait_until(lambda: descriptors() <= before, 5, "the end of every connection")
+
+
+def run_as_guest(*functions):
+    """trio.run(main) as a guest of asyncio, and asyncio's own coroutines beside it: [results]."""
+
+    async def host():
+        loop = asyncio.get_running_loop()
+        ended = loop.create_future()
+        trio.lowlevel.start_guest_run(
+            functions[0], run_sync_soon_threadsafe=loop.call_soon_threadsafe, done_callback=ended.set_result
+        )
+        others = await asyncio.gather(*(function() for function in functions[1:]))
+        return [(await ended).unwrap(), *others]
+
+    return asyncio.run(host())
+
+
+def test_trio_as_a_guest_of_asyncio(ca, peer):
+    """Both loops are there: whose task asks is whose loop it is, also with one client for both."""
+    server = peer()
+    client = requestx.AsyncClient(ca_bundle=ca.ca_file)
+
+    async def guest():
+        with trio.fail_after(30):
+            for _ in range(5):
+                assert (await client.get(server.url("/"))).text == "ok"
+            with trio.move_on_after(0.05) as scope:
+                await client.get(server.url("/never"), timeout=None)
+            assert scope.cancelled_caught
+            async with client.stream("GET", server.url("/bytes?n=100000")) as response:
+                return sum([len(part) async for part in response.aiter_bytes()])
+
+    async def own():
+        for _ in range(5):
+            assert (await client.get(server.url("/"))).text == "ok"
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client.get(server.url("/never"), timeout=None), 0.05)
+        return (await client.get(server.url("/"))).text
+
+    before = engines()
+    assert run_as_guest(guest, own) == [100000, "ok"]
+    assert len(server.conns) == 2
+    del client
+    gc.collect()
+    assert engines() <= before
 
 
 PROGRAM = """

@@ -163,4 +163,4 @@ def test_without_click():
     program = "import sys; sys.modules['click'] = None; import requestx; requestx.main()"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
     assert done.returncode == 1
-    assert "requestx[cli]" in done.stdout
+    assert "pip install click rich pygments" in done.stdout
