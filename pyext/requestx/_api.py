@@ -60,7 +60,7 @@ class _StreamContext:
 
     __slots__ = ("_settings", "_arguments", "_client", "_stream")
 
-    def __init__(self, settings, arguments):
+    def __init__(self, settings: dict, arguments: dict):
         self._settings = settings
         self._arguments = arguments
 

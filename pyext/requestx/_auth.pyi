@@ -4,6 +4,7 @@ from typing import Optional, Union
 from ._models import Request, Response
 
 class Auth:
+    _header: Optional[bytes]
     requires_request_body: bool
     requires_response_body: bool
     @staticmethod

@@ -94,7 +94,6 @@ class _StreamContext:
         self._client = client
         self._build = build
         self._send = send
-        self._response = None
 
     def __enter__(self):
         request = self._client.build_request(**self._build)
@@ -103,6 +102,7 @@ class _StreamContext:
 
     def __exit__(self, kind, error, traceback):
         self._response.close()
+
 
 @public
 class Client(BaseClient, _core.SyncClientBase):
@@ -317,7 +317,6 @@ class _AsyncStreamContext:
         self._client = client
         self._build = build
         self._send = send
-        self._response = None
 
     async def __aenter__(self):
         request = self._client.build_request(**self._build)

@@ -29,6 +29,12 @@ _DEFAULT_HEADERS = Headers(
     ]
 )
 
+# What `typing.TYPE_CHECKING` is to a checker; importing typing would be slow.
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import Any
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -122,6 +128,21 @@ class BaseClient:
             "_transport_for_url",
         )
     )
+    if TYPE_CHECKING:
+        # What the two clients and their bases in `_core` bring.
+        _TRANSPORT: type
+        _ORIGINAL: dict[str, object]
+        _auth_flow: type
+
+        def _fast_configure(self, **settings): ...
+        async def _exchange(self, request) -> "Any": ...
+        @staticmethod
+        async def _call_hook(hook, argument): ...
+        @staticmethod
+        async def _read(response): ...
+        @staticmethod
+        async def _close(response): ...
+
     # Whether `_core` may send requests by itself: not before the client is complete.
     _is_ready = False
 
@@ -392,7 +413,7 @@ class BaseClient:
         if isinstance(auth, tuple):
             return BasicAuth(username=auth[0], password=auth[1])
         if callable(auth):
-            return FunctionAuth(func=auth)
+            return FunctionAuth(func=auth)  # pyright: ignore[reportArgumentType] - it is seen when it is called
         raise TypeError(f'Invalid "auth" argument: {auth!r}')
 
     def _build_request_auth(self, request, auth=USE_CLIENT_DEFAULT):

@@ -2,15 +2,18 @@ from collections.abc import Mapping
 from typing import Any, Optional, Union
 
 from ._auth import Auth
-from ._config import Timeout
+from ._config import Limits, Timeout
 from ._cookies import Cookies
 from ._core import URL, Headers
-from ._models import Request
+from ._models import Request, Response
 from ._types import (
     AuthTypes,
+    CertTypes,
     CookieTypes,
+    DefaultEncoding,
     EventHook,
     HeaderTypes,
+    ProxyTypes,
     QueryParamTypes,
     RequestContent,
     RequestData,
@@ -18,6 +21,7 @@ from ._types import (
     RequestFiles,
     TimeoutTypes,
     URLTypes,
+    VerifyTypes,
 )
 from ._urls import QueryParams
 
@@ -27,9 +31,50 @@ USE_CLIENT_DEFAULT: UseClientDefault
 USER_AGENT: str
 ACCEPT_ENCODING: str
 
+class ClientState:
+    UNOPENED: int
+    OPENED: int
+    CLOSED: int
+
 class BaseClient:
     follow_redirects: bool
     max_redirects: int
+    _state: int
+    _REPLACEABLE: frozenset[str]
+    def __init__(
+        self,
+        *,
+        auth: Optional[AuthTypes] = None,
+        params: Optional[QueryParamTypes] = None,
+        headers: Optional[HeaderTypes] = None,
+        cookies: Optional[CookieTypes] = None,
+        timeout: TimeoutTypes = ...,
+        follow_redirects: bool = False,
+        max_redirects: int = 20,
+        event_hooks: Optional[Mapping[str, list[EventHook]]] = None,
+        base_url: URLTypes = "",
+        trust_env: bool = True,
+        default_encoding: DefaultEncoding = "utf-8",
+    ) -> None: ...
+    def _reconfigure(self) -> None: ...
+    def _init_transports(
+        self,
+        transport: Any,
+        mounts: Optional[Mapping[str, Any]],
+        proxy: Optional[ProxyTypes],
+        verify: VerifyTypes,
+        cert: Optional[CertTypes],
+        aliases: tuple[Any, Any, Any],
+        http1: bool,
+        http2: bool,
+        limits: Limits,
+    ) -> None: ...
+    def _transport_for_url(self, url: URL) -> Any: ...
+    def _all_transports(self) -> list[Any]: ...
+    async def _send(self, request: Request, stream: bool, auth: Any, follow_redirects: Any) -> Response: ...
+    async def _follow(self, response: Response) -> Response: ...
+    def _finish_exchange(self, request: Request, response: Response) -> None: ...
+    def _enter(self) -> None: ...
     @property
     def is_closed(self) -> bool: ...
     @property

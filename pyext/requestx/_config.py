@@ -24,7 +24,7 @@ class Timeout:
     `total` bounds the whole exchange, from the call to the last byte of the body; it has no default.
     """
 
-    def __init__(self, timeout=UNSET, *, connect=UNSET, read=UNSET, write=UNSET, pool=UNSET, total=UNSET):
+    def __init__(self, timeout: object = UNSET, *, connect=UNSET, read=UNSET, write=UNSET, pool=UNSET, total=UNSET):
         if isinstance(timeout, Timeout):
             assert connect is UNSET and read is UNSET and write is UNSET and pool is UNSET, (
                 "a Timeout cannot be changed by keywords"
@@ -61,8 +61,6 @@ class Timeout:
     def __eq__(self, other):
         return isinstance(other, type(self)) and self._steps() == other._steps() and self.total == other.total
 
-    __hash__ = None
-
     def __repr__(self):
         steps = self._steps()
         if len(set(steps)) == 1:
@@ -88,8 +86,6 @@ class Limits:
 
     def __eq__(self, other):
         return isinstance(other, type(self)) and self._all() == other._all()
-
-    __hash__ = None
 
     def __repr__(self):
         return (

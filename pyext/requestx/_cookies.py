@@ -65,12 +65,14 @@ class Cookies(MutableMapping):
     def extract_cookies(self, response):
         """Takes the cookies that the response sets."""
         if "set-cookie" in response.headers or "set-cookie2" in response.headers:
-            self.jar.extract_cookies(_ResponseView(response), _RequestView(response.request))
+            # The jar takes what looks like urllib's objects, which these do.
+            request = _RequestView(response.request)
+            self.jar.extract_cookies(_ResponseView(response), request)  # pyright: ignore[reportArgumentType]
 
     def set_cookie_header(self, request):
         """Gives the request the Cookie field that is due to its URL."""
         if self._jar is not None:
-            self._jar.add_cookie_header(_RequestView(request))
+            self._jar.add_cookie_header(_RequestView(request))  # pyright: ignore[reportArgumentType]
 
     # cookies by name, and by domain and path where names are not enough
 
@@ -122,7 +124,7 @@ class Cookies(MutableMapping):
         elif domain is not None:
             raise KeyError(domain)
 
-    def update(self, cookies=None):
+    def update(self, cookies=None):  # pyright: ignore[reportIncompatibleMethodOverride]
         """Adds the cookies of another mapping, list or jar."""
         self._copy(Cookies(cookies))
 
@@ -164,9 +166,9 @@ class _RequestView:
 
     @property
     def origin_req_host(self):
-        from http.cookiejar import request_host
+        from http import cookiejar
 
-        return request_host(self)
+        return cookiejar.request_host(self)  # pyright: ignore[reportAttributeAccessIssue] - it is there
 
     def get_full_url(self):
         return str(self._request.url)

@@ -1,4 +1,5 @@
 # The compiled part. Headers and URL are public as requestx.Headers and requestx.URL; the rest is for the package alone.
+import datetime
 import ssl
 from collections.abc import (
     AsyncIterator,
@@ -14,8 +15,21 @@ from typing import Any, Optional, Union
 
 from typing_extensions import Self
 
-from ._models import Request, Response
-from ._types import HeaderTypes, QueryParamTypes
+from ._models import Request, Response, Timings
+from ._transports.base import AsyncByteStream, SyncByteStream
+from ._types import (
+    CookieTypes,
+    DefaultEncoding,
+    HeaderTypes,
+    QueryParamTypes,
+    RequestContent,
+    RequestData,
+    RequestExtensions,
+    RequestFiles,
+    ResponseContent,
+    ResponseExtensions,
+    URLTypes,
+)
 from ._urls import QueryParams
 
 class Headers(MutableMapping[str, str]):
@@ -140,8 +154,100 @@ class EngineTransport:
     def close(self) -> None: ...
     def stats(self) -> dict[str, int]: ...
 
-class RequestBase: ...
-class ResponseBase: ...
+class RequestBase:
+    method: str
+    url: URL
+    headers: Headers
+    extensions: dict[str, Any]
+    stream: Union[SyncByteStream, AsyncByteStream]
+    _content: bytes
+    def __init__(
+        self,
+        method: str,
+        url: URLTypes,
+        *,
+        params: Optional[QueryParamTypes] = None,
+        headers: Optional[HeaderTypes] = None,
+        cookies: Optional[CookieTypes] = None,
+        content: Optional[RequestContent] = None,
+        data: Optional[RequestData] = None,
+        files: Optional[RequestFiles] = None,
+        json: Optional[Any] = None,
+        stream: Union[SyncByteStream, AsyncByteStream, None] = None,
+        extensions: Optional[RequestExtensions] = None,
+    ) -> None: ...
+    @property
+    def content(self) -> bytes: ...
+
+class ResponseBase:
+    status_code: int
+    headers: Headers
+    extensions: dict[str, Any]
+    history: list[Response]
+    next_request: Optional[Request]
+    default_encoding: DefaultEncoding
+    stream: Union[SyncByteStream, AsyncByteStream]
+    is_closed: bool
+    is_stream_consumed: bool
+    request: Request
+    elapsed: datetime.timedelta
+    _request: Optional[Request]
+    _content: bytes
+    _text: str
+    _num_bytes_downloaded: int
+    def __init__(
+        self,
+        status_code: int,
+        *,
+        headers: Optional[HeaderTypes] = None,
+        content: Optional[ResponseContent] = None,
+        text: Optional[str] = None,
+        html: Optional[str] = None,
+        json: Any = None,
+        stream: Union[SyncByteStream, AsyncByteStream, None] = None,
+        request: Optional[Request] = None,
+        extensions: Optional[ResponseExtensions] = None,
+        history: Optional[list[Response]] = None,
+        default_encoding: DefaultEncoding = "utf-8",
+    ) -> None: ...
+    @property
+    def http_version(self) -> str: ...
+    @property
+    def reason_phrase(self) -> str: ...
+    @property
+    def url(self) -> URL: ...
+    @property
+    def content(self) -> bytes: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def is_informational(self) -> bool: ...
+    @property
+    def is_success(self) -> bool: ...
+    @property
+    def is_redirect(self) -> bool: ...
+    @property
+    def is_client_error(self) -> bool: ...
+    @property
+    def is_server_error(self) -> bool: ...
+    @property
+    def is_error(self) -> bool: ...
+    @property
+    def has_redirect_location(self) -> bool: ...
+    @property
+    def num_bytes_downloaded(self) -> int: ...
+    @property
+    def trailers(self) -> Headers: ...
+    @property
+    def timings(self) -> Optional[Timings]: ...
+    @property
+    def stream_id(self) -> Optional[int]: ...
+    @property
+    def connection_id(self) -> Optional[int]: ...
+    @property
+    def retries(self) -> int: ...
+    def raise_for_status(self) -> Self: ...
+    def json(self, **kwargs: Any) -> Any: ...
 
 class SyncStream:
     def __iter__(self) -> Iterator[bytes]: ...
@@ -149,7 +255,7 @@ class SyncStream:
 
 class AsyncStream:
     def __aiter__(self) -> AsyncIterator[bytes]: ...
-    def aclose(self) -> Awaitable[None]: ...
+    async def aclose(self) -> None: ...
 
 class SyncClientBase:
     follow_redirects: bool

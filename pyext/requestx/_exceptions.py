@@ -31,6 +31,8 @@ def _restore(cls, args, state):
 class _Restorable:
     """An exception that can be pickled, whatever its constructor takes."""
 
+    args: tuple
+
     def __reduce__(self):
         return _restore, (type(self), self.args, self.__dict__.copy())
 
@@ -249,4 +251,3 @@ class request_context:
     def __exit__(self, kind, error, traceback):
         if self._request is not None and isinstance(error, RequestError):
             error.request = self._request
-        return False

@@ -71,7 +71,6 @@ class _AsyncResponseBody:
         self._stream = stream
         self._library = library
         self._request = request
-        self._parts = None
 
     # An iterator and not a generator: one that is left half-way has nothing that would be awaited for its end.
     def __aiter__(self):

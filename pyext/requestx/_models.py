@@ -23,7 +23,7 @@ class Request(_core.RequestBase):
         except AttributeError:
             pass
         assert isinstance(self.stream, SyncByteStream) or hasattr(self.stream, "__iter__")
-        return self._keep(b"".join(self.stream))
+        return self._keep(b"".join(self.stream))  # pyright: ignore[reportArgumentType]
 
     async def aread(self):
         """Reads the body into memory, and gives it."""
@@ -32,7 +32,8 @@ class Request(_core.RequestBase):
         except AttributeError:
             pass
         assert isinstance(self.stream, AsyncByteStream) or hasattr(self.stream, "__aiter__")
-        return self._keep(b"".join([part async for part in self.stream]))
+        parts = [part async for part in self.stream]  # pyright: ignore[reportGeneralTypeIssues]
+        return self._keep(b"".join(parts))
 
     def _keep(self, content):
         from ._content import ByteStream
@@ -129,7 +130,7 @@ class Response(_core.ResponseBase):
             from ._cookies import Cookies
 
             self.__dict__["_cookies"] = cookies = Cookies()
-            cookies.extract_cookies(self)
+            cookies.extract_cookies(self)  # pyright: ignore[reportArgumentType] - the stub has a class of its own
             return cookies
 
     @property
@@ -155,7 +156,7 @@ class Response(_core.ResponseBase):
         if self.has_redirect_location:
             message += f"Redirect location: '{self.headers['location']}'\n"
         message += f"For more information check: https://developer.mozilla.org/en-US/docs/Web/HTTP/Status/{status}"
-        raise HTTPStatusError(message, request=request, response=self)
+        raise HTTPStatusError(message, request=request, response=self)  # pyright: ignore[reportArgumentType]
 
     # the body, read by a thread
 
@@ -204,7 +205,7 @@ class Response(_core.ResponseBase):
         self._start_raw(SyncByteStream, "Attempted to call a sync iterator on an async stream.")
         chunker = _Chunker(b"", chunk_size)
         with request_context(self._request):
-            for raw in self.stream:
+            for raw in self.stream:  # pyright: ignore[reportGeneralTypeIssues] - _start_raw() looked
                 self._num_bytes_downloaded += len(raw)
                 yield from chunker.push(raw)
         yield from chunker.flush()
@@ -275,7 +276,7 @@ class Response(_core.ResponseBase):
         self._start_raw(AsyncByteStream, "Attempted to call an async iterator on an sync stream.")
         chunker = _Chunker(b"", chunk_size)
         with request_context(self._request):
-            async for raw in self.stream:
+            async for raw in self.stream:  # pyright: ignore[reportGeneralTypeIssues] - _start_raw() looked
                 self._num_bytes_downloaded += len(raw)
                 for piece in chunker.push(raw):
                     yield piece

@@ -9,6 +9,8 @@ from ._utils import public
 class codes(IntEnum):
     """Status codes by name: `codes.NOT_FOUND`, or `codes.not_found` for the plain number."""
 
+    phrase: str
+
     def __new__(cls, value, phrase=""):
         member = int.__new__(cls, value)
         member._value_ = value
@@ -21,8 +23,7 @@ class codes(IntEnum):
     @classmethod
     def get_reason_phrase(cls, value):
         """The phrase that goes with a code; empty where none is registered."""
-        member = cls._value2member_map_.get(value)
-        return member.phrase if member is not None else ""
+        return getattr(cls._value2member_map_.get(value), "phrase", "")
 
     @classmethod
     def is_informational(cls, value):

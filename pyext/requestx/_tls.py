@@ -60,7 +60,7 @@ def _from_files(verify, chain, trust_env):
         ca_dir=ca_dir,
         cert_file=cert_file,
         key_file=key_file,
-        key_password=password,
+        key_password=password,  # pyright: ignore[reportArgumentType] - the library refuses what it cannot be
         trust_env=trust_env,
         system_trust=not isinstance(verify, str),
     )

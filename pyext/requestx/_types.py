@@ -1,9 +1,21 @@
 """Names of the types that the API accepts, for annotations; type checkers read them in the stub beside this file."""
 
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
-from typing import IO, Any, Optional, Union
+from typing import IO, TYPE_CHECKING, Any, Optional, Union
 
 from ._transports.base import AsyncByteStream, SyncByteStream
+
+if TYPE_CHECKING:
+    import os
+    import ssl
+    from http.cookiejar import CookieJar
+
+    from ._auth import Auth
+    from ._config import Proxy, Timeout
+    from ._cookies import Cookies
+    from ._core import URL, Headers
+    from ._models import Request
+    from ._urls import QueryParams
 
 PrimitiveData = Optional[Union[str, int, float, bool]]
 URLTypes = Union["URL", str]

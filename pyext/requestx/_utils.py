@@ -111,6 +111,15 @@ def is_ipv6_hostname(hostname):
     return _is_address(hostname.split("/")[0], 6)
 
 
+def _in_network(host, network):
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host) in network
+    except ValueError:
+        return False
+
+
 class URLPattern:
     """Which URLs a mounted transport is for.
 
@@ -164,18 +173,10 @@ class URLPattern:
 
     def _matches_host(self, host):
         if self._network is not None:
-            return self._in_network(host)
+            return _in_network(host, self._network)
         if self._exact == host:
             return True
         return self._suffix is not None and host.endswith(self._suffix) and host != self._suffix
-
-    def _in_network(self, host):
-        import ipaddress
-
-        try:
-            return ipaddress.ip_address(host) in self._network
-        except ValueError:
-            return False
 
     @property
     def priority(self):

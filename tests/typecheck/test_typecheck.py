@@ -1,4 +1,4 @@
-"""mypy and pyright on a program that uses every name, and on the package's stubs; for whoever has them installed."""
+"""mypy and pyright on a program that uses every name, and on the package, its stubs and what is beside them."""
 
 import ast
 import os
@@ -31,19 +31,40 @@ def test_every_module_has_a_stub():
     assert (PACKAGE / "py.typed").exists()
 
 
-def check(command):
-    environment = {**os.environ, "MYPYPATH": str(PACKAGE.parent), "PYTHONPATH": str(PACKAGE.parent)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=HERE)
+def check(command, path=PACKAGE.parent):
+    environment = {**os.environ, "MYPYPATH": str(path), "PYTHONPATH": str(path)}
+    done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, env=environment, cwd=HERE)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def test_mypy(tmp_path):
+    """What a program sees are the stubs, and so does mypy on the package."""
     pytest.importorskip("mypy", reason="mypy is not installed")
-    cache = f"--cache-dir={tmp_path}"
-    check([sys.executable, "-m", "mypy", "--strict", cache, str(HERE / "program.py"), str(PACKAGE)])
+    check(["mypy", "--strict", f"--cache-dir={tmp_path}", str(HERE / "program.py"), str(PACKAGE)])
+
+
+def test_the_stubs_say_what_is_there(tmp_path):
+    """Names, parameters and their defaults are those of the modules."""
+    pytest.importorskip("mypy", reason="mypy is not installed")
+    config = tmp_path / "mypy.ini"
+    config.write_text("[mypy]\n")
+    options = ["--mypy-config-file", str(config), "--allowlist", str(HERE / "stubtest_allowed.txt")]
+    check(["mypy.stubtest", "requestx", "--concise", "--ignore-disjoint-bases", *options])
 
 
 def test_pyright():
+    """On the modules, too, which stand beside their stubs."""
     pytest.importorskip("pyright", reason="pyright is not installed")
-    stubs = sorted(map(str, PACKAGE.rglob("*.pyi")))
-    check([sys.executable, "-m", "pyright", "--pythonpath", sys.executable, str(HERE / "program.py"), *stubs])
+    files = sorted(str(path) for kind in ("*.py", "*.pyi") for path in PACKAGE.rglob(kind))
+    check(["pyright", "--pythonpath", sys.executable, str(HERE / "program.py"), *files])
+
+
+def test_every_public_type_is_known(tmp_path):
+    """As it is installed: beside the two libraries whose classes the bridges are subclasses of."""
+    pytest.importorskip("pyright", reason="pyright is not installed")
+    (tmp_path / "requestx").symlink_to(PACKAGE)
+    for name in ("httpx", "httpx2"):
+        (tmp_path / name).symlink_to(Path(pytest.importorskip(name).__file__).parent)
+    command = ["pyright", "--pythonpath", sys.executable, "--verifytypes", "requestx", "--ignoreexternal"]
+    assert "Type completeness score: 100%" in check(command, tmp_path)

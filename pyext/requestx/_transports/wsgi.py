@@ -79,7 +79,7 @@ class WSGITransport(BaseTransport):
     def handle_request(self, request):
         start = _Start()
         stream = WSGIByteStream(self.app(self._environ(request), start))
-        if start.status is None:
+        if start.status is None or start.headers is None:
             stream.close()
             raise RuntimeError("The WSGI application did not call start_response().")
         if start.error is not None and self.raise_app_exceptions:

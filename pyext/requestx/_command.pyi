@@ -1,0 +1,3 @@
+from typing import Any
+
+def make_command() -> Any: ...
