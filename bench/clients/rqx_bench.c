@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define MAX_EVENTS 256
+#define COLLECT_US 200
 #define READ_SIZE (256 * 1024)
 
 struct run {
@@ -214,7 +215,7 @@ static void run_events(struct run *run, long requests)
         check(rqx_engine_cork(run->engine), "rqx_engine_cork");
         do {
             take_all(run);
-        } while (rqx_engine_collect(run->engine) > 0);
+        } while (rqx_engine_collect(run->engine, COLLECT_US) > 0);
         check(rqx_engine_uncork(run->engine), "rqx_engine_uncork");
     }
 }

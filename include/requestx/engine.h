@@ -108,12 +108,14 @@ RQX_API int rqx_engine_dispatch(rqx_engine *engine);
  */
 RQX_API int rqx_engine_cork(rqx_engine *engine);
 /**
- * EMBEDDED with |pull_events|, between cork and uncork: looks, without blocking and without sending anything, for what
- * arrived meanwhile, so that what answers it leaves together with the rest.  Gives 1 if events wait for
- * rqx_engine_take; 0 if not, if only a few exchanges are under way, or if it looked often enough since cork.  Errors:
- * RQX_ERR_MODE, RQX_ERR_STATE (not corked), RQX_ERR_FORKED.  Since 0.1.
+ * EMBEDDED with |pull_events|, between cork and uncork: when many exchanges are under way and end in quick succession,
+ * sleeps until about a third of them has ended since the last uncork, |longest_us| microseconds at most (200 is a good
+ * value), and looks for what arrived, without sending anything; so that what answers it leaves together with the rest,
+ * which costs both ends much less.  Does not sleep if enough has ended, if only a few are under way, or if they take
+ * long.  Gives 1 if events wait for rqx_engine_take, else 0: call it again while it gives 1.  Errors: RQX_ERR_MODE,
+ * RQX_ERR_STATE (not corked), RQX_ERR_FORKED.  Since 0.1.
  */
-RQX_API int rqx_engine_collect(rqx_engine *engine);
+RQX_API int rqx_engine_collect(rqx_engine *engine, unsigned longest_us);
 /** Ends rqx_engine_cork.  Never blocks; events wait for the next rqx_engine_take or dispatch.  Since 0.1. */
 RQX_API int rqx_engine_uncork(rqx_engine *engine);
 /**

@@ -87,30 +87,47 @@ static void tell_callbacks(struct rqx_engine *engine)
 
 /* ---- EMBEDDED ---- */
 
-/*
- * While many exchanges are under way, responses arrive as fast as they are worked on.  Looking again before anything is
- * sent lets the requests that follow them leave in fewer, larger pieces, which costs both ends less.  A few looks at
- * most: what waits to be sent must not grow old.
- */
-#define COLLECT_EXCHANGES 8
-#define COLLECT_LOOKS     4
-
-static bool collect_locked(struct rqx_engine *engine)
+static void timespec_of(uint64_t ns, struct timespec *ret_time)
 {
-    const rqx_engine_stats *stats = &engine->stats;
+    ret_time->tv_sec = (time_t)(ns / 1000000000u);
+    ret_time->tv_nsec = (long)(ns % 1000000000u);
+}
 
-    if (engine->looks >= COLLECT_LOOKS || stats->exchanges_open < stats->exchanges_queued + COLLECT_EXCHANGES)
-        return false;
-    engine->looks++;
+/* Looks, without sending anything, for what arrived.  Gives whether events wait. */
+static bool look_locked(struct rqx_engine *engine)
+{
     if (rqx__loop_poll(engine->loop, 1) < 0)
         return false;
     if (rqx__loop_deliver(engine->loop))
         rqx__loop_wake(engine->loop);
+    rqx__pace_looked(&engine->pace, rqx__loop_now(engine->loop), engine->stats.exchanges_done);
     return !rqx__list_empty(&engine->events);
 }
 
-int rqx_engine_collect(rqx_engine *engine)
+/* How many exchanges a peer works on now. */
+static uint64_t under_way(const struct rqx_engine *engine)
 {
+    return engine->stats.exchanges_open - engine->stats.exchanges_queued;
+}
+
+/* Sleeps |wait| ns, and learns how long that took; takes and gives back the lock. */
+static void sleep_unlocked(struct rqx_engine *engine, uint64_t wait)
+{
+    struct timespec time;
+    uint64_t began = rqx__clock_now();
+    uint64_t took;
+
+    timespec_of(wait, &time);
+    rqx__engine_unlock_quiet(engine);
+    nanosleep(&time, NULL); /* a signal ends it early, which is as good */
+    took = rqx__clock_now() - began;
+    rqx__engine_relock(engine);
+    rqx__pace_slept(&engine->pace, wait, took);
+}
+
+int rqx_engine_collect(rqx_engine *engine, unsigned longest_us)
+{
+    uint64_t wait;
     int rv;
 
     if (engine->mode != RQX_MODE_EMBEDDED || !engine->pull_events)
@@ -118,23 +135,16 @@ int rqx_engine_collect(rqx_engine *engine)
     rv = rqx__engine_lock(engine);
     if (rv < 0)
         return rv;
-    rv = engine->corked == 0 ? RQX_ERR_STATE : collect_locked(engine);
+    if (engine->corked == 0) {
+        rqx__engine_unlock_quiet(engine);
+        return RQX_ERR_STATE;
+    }
+    wait = rqx__pace_wait(&engine->pace, under_way(engine), engine->stats.exchanges_done, longest_us * RQX__NS_PER_US);
+    if (wait != 0)
+        sleep_unlocked(engine, wait);
+    rv = wait != 0 && look_locked(engine);
     rqx__engine_unlock_quiet(engine);
     return rv;
-}
-
-/* Callbacks for all that is there, and for what comes while they run.  Under the lock, which is given back around them.
- */
-static void tell_and_collect(struct rqx_engine *engine)
-{
-    if (engine->pull_events)
-        return;
-    engine->looks = 0;
-    do {
-        rqx__engine_unlock_quiet(engine);
-        tell_callbacks(engine);
-        rqx__engine_relock(engine);
-    } while (collect_locked(engine));
 }
 
 int rqx_engine_fd(const rqx_engine *engine)
@@ -160,8 +170,13 @@ int rqx_engine_dispatch(rqx_engine *engine)
     engine->stats.dispatches++;
     engine->corked++;
     more = rqx__loop_deliver(engine->loop) ? RQX_AGAIN : 0;
+    rqx__pace_looked(&engine->pace, rqx__loop_now(engine->loop), engine->stats.exchanges_done);
     rqx__engine_feed(engine);
-    tell_and_collect(engine);
+    if (!engine->pull_events) {
+        rqx__engine_unlock_quiet(engine);
+        tell_callbacks(engine);
+        rqx__engine_relock(engine);
+    }
     rqx__loop_run_deferred(engine->loop);
     engine->corked--;
     if (rqx__loop_has_deferred(engine->loop) || !rqx__list_empty(&engine->feeds) ||
@@ -183,8 +198,7 @@ int rqx_engine_cork(rqx_engine *engine)
     rv = rqx__engine_lock(engine);
     if (rv < 0)
         return rv;
-    if (engine->corked++ == 0)
-        engine->looks = 0;
+    engine->corked++;
     rqx__engine_unlock_quiet(engine);
     return 0;
 }
@@ -200,8 +214,10 @@ int rqx_engine_uncork(rqx_engine *engine)
         return rv;
     if (engine->corked > 0)
         engine->corked--;
-    if (engine->corked == 0)
+    if (engine->corked == 0) {
         rqx__loop_run_deferred(engine->loop);
+        rqx__pace_begin(&engine->pace, engine->stats.exchanges_done);
+    }
     rqx__engine_unlock(engine);
     return 0;
 }
@@ -238,12 +254,6 @@ static void stop_leading(struct rqx_engine *engine)
 {
     engine->leading = false;
     rqx__loop_run_deferred(engine->loop);
-}
-
-static void timespec_of(uint64_t ns, struct timespec *ret_time)
-{
-    ret_time->tv_sec = (time_t)(ns / 1000000000u);
-    ret_time->tv_nsec = (long)(ns % 1000000000u);
 }
 
 static void waiter_init(struct rqx__waiter *waiter)

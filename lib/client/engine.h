@@ -14,6 +14,7 @@
 #include <requestx/engine.h>
 
 #include "base/list.h"
+#include "client/pace.h"
 #include "loop/loop.h"
 #include "net/resolver.h"
 
@@ -57,7 +58,7 @@ struct rqx_engine {
     uint64_t last_connection_id;
     uint64_t poll_deadline; /* what the running poll waits for; 0: none runs */
     bool leading;           /* SYNC: a thread drives now */
-    unsigned looks;         /* EMBEDDED: how often was looked for more since cork or dispatch */
+    struct rqx__pace pace;  /* EMBEDDED: how long rqx_engine_collect waits */
     unsigned corked;        /* EMBEDDED: rqx_engine_cork depth, and dispatch itself */
     rqx_engine_stats stats;
     unsigned refs_to_drop; /* of clients that died under the lock: given back once it is free */

@@ -14,6 +14,8 @@
 /* Events taken at once, and dispatches before the loop gets its turn. */
 #define TAKE_MAX   64
 #define ROUNDS_MAX 8
+/* The longest wait for more, in microseconds, while many tasks wait for quick answers: the loop stands still for it. */
+#define COLLECT_US 100
 
 /* --- exchanges --- */
 
@@ -223,7 +225,7 @@ static int engine_collect(rqx_engine *engine)
 {
     int rc;
 
-    Py_BEGIN_ALLOW_THREADS rc = rqx_engine_collect(engine);
+    Py_BEGIN_ALLOW_THREADS rc = rqx_engine_collect(engine, COLLECT_US);
     Py_END_ALLOW_THREADS return rc;
 }
 

@@ -646,7 +646,7 @@ START_TEST(what_comes_while_corked_is_collected)
     int started = 0;
     int done = 0;
 
-    ck_assert_int_eq(rqx_engine_collect(engine), RQX_ERR_STATE);
+    ck_assert_int_eq(rqx_engine_collect(engine, 200), RQX_ERR_STATE);
     for (; started < 50; started++)
         ck_assert_int_eq(rqx_client_submit(client, request, NULL, &response), 0);
     while (done < 500) {
@@ -666,7 +666,7 @@ START_TEST(what_comes_while_corked_is_collected)
                 }
             }
             ck_assert_int_le(++looks, 100);
-        } while (rqx_engine_collect(engine) == 1);
+        } while (rqx_engine_collect(engine, 200) == 1);
         ck_assert_int_eq(rqx_engine_uncork(engine), 0);
     }
     ck_assert_int_eq(done, 500);
