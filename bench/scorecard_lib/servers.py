@@ -94,29 +94,19 @@ def make_certificate(folder):
 
 
 class Place:
-    """Where and how urgently a process runs: |cores| None is all, |nice| as of nice(1).
+    """Where and how urgently a process runs: |cores| None is all; |realtime|: before all that is not."""
 
-    For a process in a session of its own: with autogroups (sched(7)) a priority counts only among
-    the processes of one session, and that of the session has to be set as well.
-    """
-
-    def __init__(self, cores=None, nice=0):
+    def __init__(self, cores=None, realtime=False):
         self.cores = cores
-        self.nice = nice
+        self.realtime = realtime
 
     def take(self):
         """For subprocess.Popen to call in the child, which then ends when its parent is killed."""
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if self.cores:
             os.sched_setaffinity(0, self.cores)
-        if not self.nice:
-            return
-        os.nice(self.nice)
-        try:
-            with open("/proc/self/autogroup", "w") as group:
-                group.write(str(self.nice))
-        except OSError:
-            pass  # a kernel without autogroups
+        if self.realtime:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
 
 
 def free_port():
