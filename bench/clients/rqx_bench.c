@@ -17,7 +17,7 @@
 #include <string.h>
 
 #define MAX_EVENTS 256
-#define COLLECT_US 200
+#define COLLECT_US 100
 #define READ_SIZE (256 * 1024)
 
 struct run {

@@ -109,7 +109,7 @@ RQX_API int rqx_engine_dispatch(rqx_engine *engine);
 RQX_API int rqx_engine_cork(rqx_engine *engine);
 /**
  * EMBEDDED with |pull_events|, between cork and uncork: when many exchanges are under way and end in quick succession,
- * sleeps until about a third of them has ended since the last uncork, |longest_us| microseconds at most (200 is a good
+ * sleeps until about a third of them has ended since the last uncork, |longest_us| microseconds at most (100 is a good
  * value), and looks for what arrived, without sending anything; so that what answers it leaves together with the rest,
  * which costs both ends much less.  Does not sleep if enough has ended, if only a few are under way, or if they take
  * long.  Gives 1 if events wait for rqx_engine_take, else 0: call it again while it gives 1.  Errors: RQX_ERR_MODE,
