@@ -7,6 +7,7 @@
 #ifndef REQUESTX_CLIENT_H
 #define REQUESTX_CLIENT_H
 
+#include <requestx/address.h>
 #include <requestx/auth.h>
 #include <requestx/engine.h>
 #include <requestx/headers.h>
@@ -109,6 +110,8 @@ typedef struct rqx_client_options {
     /** the same in multiples of the bytes received, once a MiB came out (text stays below 50, bombs are near or above
        1,000); default 256; 0: any */
     uint32_t max_decode_ratio;
+    /** which addresses may be connected to, at every redirect too; copied; NULL (default): any */
+    const rqx_address_policy *address_policy;
 } rqx_client_options;
 
 /** Sets every field to its default.  Since 0.1. */

@@ -6,6 +6,7 @@
 
 #include <requestx/types.h>
 
+#include <requestx/address.h>
 #include <requestx/auth.h>
 #include <requestx/client.h>
 #include <requestx/decoder.h>

@@ -43,6 +43,8 @@ typedef struct rqx_tls rqx_tls;
 /** A proxy and its credentials: see proxy.h.  Immutable and counted. */
 typedef struct rqx_proxy rqx_proxy;
 
+/** Which addresses may be connected to: see address.h.  One owner. */
+typedef struct rqx_address_policy rqx_address_policy;
 /** Content codings being undone: see decoder.h.  One owner. */
 typedef struct rqx_decoder rqx_decoder;
 

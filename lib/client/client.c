@@ -8,6 +8,7 @@
 #include "client/exchange.h"
 #include "client/proxy.h"
 #include "http/noproxy.h"
+#include "net/address.h"
 
 /* Most socket options of a client, and bytes of one. */
 #define SOCKET_OPTIONS_MAX    64
@@ -52,6 +53,7 @@ static void client_free(struct rqx_client *client)
     rqx_proxy_unref(client->env_http);
     rqx_proxy_unref(client->env_https);
     rqx_auth_unref(client->options.auth);
+    rqx_address_policy_free(client->address_policy);
     rqx__free(client->local_address);
     rqx__free(client->unix_path);
     rqx__free(client->no_proxy);
@@ -121,6 +123,17 @@ static int copy_socket_options(struct rqx_client *client, const rqx_client_optio
     return 0;
 }
 
+static int copy_address_policy(struct rqx_client *client, const rqx_client_options *options)
+{
+    int rv = 0;
+
+    client->options.address_policy = NULL;
+    if (options->address_policy != NULL)
+        rv = rqx__address_policy_copy(options->address_policy, &client->address_policy);
+    client->options.address_policy = client->address_policy;
+    return rv;
+}
+
 static int copy_options(struct rqx_client *client, const rqx_client_options *options)
 {
     rqx_client_options *own = &client->options;
@@ -135,6 +148,8 @@ static int copy_options(struct rqx_client *client, const rqx_client_options *opt
         rv = rqx_tls_new(NULL, &own->tls);
     if (rv >= 0)
         rv = copy_socket_options(client, options);
+    if (rv >= 0)
+        rv = copy_address_policy(client, options);
     if (rv >= 0 && options->headers != NULL)
         rv = rqx_headers_copy(options->headers, &client->defaults);
     if (rv >= 0)

@@ -197,6 +197,7 @@ static void fill_target(const struct rqx__origin *origin, struct rqx__dial_targe
     target->unix_path = text_or_empty(origin->client->unix_path);
     target->socket_options = options->socket_options;
     target->socket_option_count = options->socket_option_count;
+    target->address_policy = options->address_policy;
     target->local_address = text_or_empty(origin->client->local_address);
     if (origin->proxy != NULL) {
         target->proxy_host = rqx_url_host(origin->proxy->url);

@@ -40,7 +40,8 @@ struct rqx__dial {
 
     enum rqx__dial_phase phase;
     struct rqx__dial_times times;
-    bool calling; /* within rqx__dial_new: the end must wait */
+    bool origin_denied; /* by the policy, though it is the proxy that would connect to it */
+    bool calling;       /* within rqx__dial_new: the end must wait */
     struct rqx__defer defer;
     struct rqx__lookup lookup;
     struct rqx__race race;
@@ -81,6 +82,10 @@ static void name_failure(struct rqx__dial *dial, struct rqx__err *err)
     put_authority(origin, sizeof origin, dial->host, dial->port);
     if (dial->proxy_host != NULL)
         put_authority(proxy, sizeof proxy, dial->proxy_host, dial->proxy_port);
+    if (dial->origin_denied) {
+        rqx__err_prefix(err, "connect to %s through proxy %s", origin, proxy);
+        return;
+    }
     switch (dial->phase) {
     case RQX__DIAL_RESOLVE:
         if (dial->proxy_host != NULL)
@@ -113,7 +118,8 @@ static int code_of(const struct rqx__dial *dial, int code)
     switch (dial->phase) {
     case RQX__DIAL_RESOLVE:
     case RQX__DIAL_CONNECT:
-        return dial->proxy_host != NULL && (band == RQX_PHASE_RESOLVE || band == RQX_PHASE_CONNECT)
+        return code != RQX_ERR_ADDRESS_DENIED && dial->proxy_host != NULL &&
+                       (band == RQX_PHASE_RESOLVE || band == RQX_PHASE_CONNECT)
                    ? RQX_ERR_PROXY_CONNECT
                    : code;
     case RQX__DIAL_PROXY:
@@ -324,6 +330,13 @@ static int begin(struct rqx__dial *dial, struct rqx__resolver *resolver)
     struct rqx__err err;
     int rc;
 
+    if (dial->proxy_host != NULL &&
+        !rqx__address_policy_allows_host(dial->race.policy, dial->host, strlen(dial->host))) {
+        dial->origin_denied = true;
+        rqx__err_set(&err, RQX_ERR_ADDRESS_DENIED, NULL);
+        fail(dial, &err);
+        return 0;
+    }
     if (uses_unix(dial)) {
         race_to_path(dial);
         return 0;
@@ -409,6 +422,7 @@ static void init_race(struct rqx__dial *dial, const struct rqx__dial_target *tar
     socklen_t local_len = dial->local.ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
 
     rqx__race_init(&dial->race, dial->loop, uses_unix(dial) ? NULL : local, local_len, race_over, dial);
+    dial->race.policy = target->address_policy;
     if (!uses_unix(dial)) {
         dial->race.options = target->socket_options;
         dial->race.option_count = target->socket_option_count;

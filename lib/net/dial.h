@@ -40,7 +40,8 @@ struct rqx__dial_target {
     rqx_slice unix_path;     /* not empty: connect there instead */
     const rqx_socket_option *socket_options; /* set on each socket; borrowed for the life of the dial */
     size_t socket_option_count;
-    rqx_slice local_address; /* numeric; empty: any */
+    const rqx_address_policy *address_policy; /* or NULL; borrowed for the life of the dial */
+    rqx_slice local_address;                  /* numeric; empty: any */
 };
 
 /* When each step was over, ns of the loop's clock; 0: it was not taken. */

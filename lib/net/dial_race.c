@@ -65,10 +65,20 @@ static void finish(struct rqx__race *race, struct rqx__wire *wire, const struct 
     race->done_cb(race, wire, err, race->user);
 }
 
+/* Whether it says more of this machine than of the peer, as without any IPv6. */
+static bool is_local_trouble(int sys_errno)
+{
+    return sys_errno == ENETUNREACH || sys_errno == EADDRNOTAVAIL || sys_errno == EAFNOSUPPORT;
+}
+
 static void note_failure(struct rqx__race *race, const struct sockaddr_storage *address, const struct rqx__err *err)
 {
     struct rqx__race_failure *failure;
 
+    if (err->code == RQX_ERR_ADDRESS_DENIED)
+        race->denied++;
+    else if (!is_local_trouble(err->sys_errno))
+        race->refused++;
     if (race->failed++ >= RQX__RACE_TOLD)
         return;
     failure = &race->failures[race->failed - 1];
@@ -78,13 +88,6 @@ static void note_failure(struct rqx__race *race, const struct sockaddr_storage *
     if (address->ss_family != AF_UNIX)
         rqx__sockaddr_text((const struct sockaddr *)address, address_len(address), failure->address,
                            sizeof failure->address);
-}
-
-/* Whether it says more of this machine than of the peer, as without any IPv6. */
-static bool is_local_trouble(const struct rqx__race_failure *failure)
-{
-    return failure->sys_errno == ENETUNREACH || failure->sys_errno == EADDRNOTAVAIL ||
-           failure->sys_errno == EAFNOSUPPORT;
 }
 
 static void append(char *text, size_t size, const char *before, const char *what, const char *after)
@@ -130,8 +133,8 @@ static void fail(struct rqx__race *race)
         finish(race, NULL, &err);
         return;
     }
-    for (i = 0; i < told && is_local_trouble(&race->failures[main_one]); i++)
-        main_one = is_local_trouble(&race->failures[i]) ? main_one : i;
+    for (i = 0; i < told && is_local_trouble(race->failures[main_one].sys_errno); i++)
+        main_one = is_local_trouble(race->failures[i].sys_errno) ? main_one : i;
     append_group(race, told, main_one, done, text, sizeof text);
     for (i = 0; i < told; i++) {
         if (!done[i])
@@ -140,7 +143,8 @@ static void fail(struct rqx__race *race)
     snprintf(more, sizeof more, " and %u more", race->failed - told);
     if (race->failed > told)
         append(text, sizeof text, "", more, "");
-    rqx__err_set(&err, RQX_ERR_CONNECT, "%s", text);
+    /* denied it is unless an address that is allowed was tried in earnest */
+    rqx__err_set(&err, race->denied > 0 && race->refused == 0 ? RQX_ERR_ADDRESS_DENIED : RQX_ERR_CONNECT, "%s", text);
     err.sys_errno = race->failures[main_one].sys_errno;
     finish(race, NULL, &err);
 }
@@ -230,13 +234,21 @@ static int set_timer(struct rqx__race *race, int64_t ms)
     return rqx__timer_set(race->loop, &race->timer, rqx__clock_after_ms(rqx__loop_touch(race->loop), ms));
 }
 
+/* Connects, if the policy allows it: what is asked about here is what is connected to. */
+static int connect_to(struct rqx__race *race, const struct sockaddr_storage *address, int *ret_fd, struct rqx__err *err)
+{
+    if (!rqx__address_policy_allows(race->policy, (const struct sockaddr *)address))
+        return rqx__err_set(err, RQX_ERR_ADDRESS_DENIED, NULL);
+    return rqx__tcp_connect_with((const struct sockaddr *)address, address_len(address), race->local, race->local_len,
+                                 race->options, race->option_count, ret_fd, err);
+}
+
 /* 0: an attempt is under way, or will be; RQX_AGAIN: this address failed; negative: nothing can be done at all. */
 static int begin_attempt(struct rqx__race *race, const struct sockaddr_storage *address)
 {
     struct rqx__err err;
     int fd = -1;
-    int rc = rqx__tcp_connect_with((const struct sockaddr *)address, address_len(address), race->local, race->local_len,
-                                   race->options, race->option_count, &fd, &err);
+    int rc = connect_to(race, address, &fd, &err);
 
     if (rc < 0 && address->ss_family == AF_UNIX && err.sys_errno == EAGAIN) {
         race->lane[LANE_4].next--;

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "loop/loop.h"
+#include "net/address.h"
 #include "net/wire.h"
 
 /* How many failed addresses the error's text tells of. */
@@ -46,13 +47,16 @@ struct rqx__race {
     socklen_t local_len;
     const rqx_socket_option *options; /* set on each socket; borrowed for the life of the race */
     size_t option_count;
-    struct rqx__timer timer;       /* when the next attempt may begin */
-    struct rqx__list attempts;     /* under way */
-    struct rqx__race_lane lane[2]; /* IPv6; IPv4 or a path */
-    unsigned turn;                 /* lane that the next address comes from, if it has one */
+    const rqx_address_policy *policy; /* asked about each address; NULL: any; borrowed for the life of the race */
+    struct rqx__timer timer;          /* when the next attempt may begin */
+    struct rqx__list attempts;        /* under way */
+    struct rqx__race_lane lane[2];    /* IPv6; IPv4 or a path */
+    unsigned turn;                    /* lane that the next address comes from, if it has one */
     bool started;
     bool overdue; /* the time for the next attempt came when there was no address */
     unsigned failed;
+    unsigned denied;  /* of those, by the policy */
+    unsigned refused; /* of those, by the peer or on the way to it */
     struct rqx__race_failure failures[RQX__RACE_TOLD];
 };
 

@@ -13,6 +13,7 @@ from .__version__ import __description__, __title__, __version__  # noqa: F401
 
 # What programs seldom use is imported when they do. Everything is here at once for whoever asks for `__all__`.
 _PLACES = {
+    "_address": "AddressPolicy",
     "_api": "delete get head options patch post put request stream",
     "_auth": "Auth BasicAuth DigestAuth FunctionAuth NetRCAuth",
     "_client": "AsyncClient Client USE_CLIENT_DEFAULT",

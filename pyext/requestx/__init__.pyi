@@ -1,6 +1,7 @@
 from .__version__ import __description__ as __description__
 from .__version__ import __title__ as __title__
 from .__version__ import __version__ as __version__
+from ._address import AddressPolicy as AddressPolicy
 from ._api import delete as delete
 from ._api import get as get
 from ._api import head as head
@@ -75,6 +76,7 @@ __all__ = [
     "__description__",
     "__title__",
     "__version__",
+    "AddressPolicy",
     "ASGITransport",
     "AsyncBaseTransport",
     "AsyncByteStream",

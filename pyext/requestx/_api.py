@@ -25,6 +25,7 @@ def request(
     verify_ssl=None,
     ca_bundle=None,
     cert_file=None,
+    address_policy=None,
 ):
     """Sends a request and returns its response, the body read.
 
@@ -40,6 +41,7 @@ def request(
         verify_ssl=verify_ssl,
         ca_bundle=ca_bundle,
         cert_file=cert_file,
+        address_policy=address_policy,
     ) as client:
         return client.request(
             method,
@@ -101,6 +103,7 @@ def stream(
     verify_ssl=None,
     ca_bundle=None,
     cert_file=None,
+    address_policy=None,
 ):
     """`with requestx.stream(...) as response`: as `request()`, but that the body is read as the caller likes."""
     settings = {
@@ -112,6 +115,7 @@ def stream(
         "verify_ssl": verify_ssl,
         "ca_bundle": ca_bundle,
         "cert_file": cert_file,
+        "address_policy": address_policy,
     }
     arguments = {
         "method": method,
@@ -150,6 +154,7 @@ def _without_body(method):
         verify_ssl=None,
         ca_bundle=None,
         cert_file=None,
+        address_policy=None,
     ):
         return request(
             method,
@@ -166,6 +171,7 @@ def _without_body(method):
             verify_ssl=verify_ssl,
             ca_bundle=ca_bundle,
             cert_file=cert_file,
+            address_policy=address_policy,
         )
 
     return _name(send, method)
@@ -191,6 +197,7 @@ def _with_body(method):
         verify_ssl=None,
         ca_bundle=None,
         cert_file=None,
+        address_policy=None,
     ):
         return request(
             method,
@@ -211,6 +218,7 @@ def _with_body(method):
             verify_ssl=verify_ssl,
             ca_bundle=ca_bundle,
             cert_file=cert_file,
+            address_policy=address_policy,
         )
 
     return _name(send, method)

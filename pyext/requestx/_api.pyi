@@ -2,6 +2,7 @@ import os
 from contextlib import AbstractContextManager
 from typing import Any, Optional, Union
 
+from ._address import AddressPolicy
 from ._models import Response
 from ._types import (
     AuthTypes,
@@ -38,6 +39,7 @@ def request(
     verify_ssl: Optional[bool] = None,
     ca_bundle: Union[None, str, os.PathLike[str]] = None,
     cert_file: Optional[CertFileTypes] = None,
+    address_policy: Optional[AddressPolicy] = None,
 ) -> Response: ...
 def stream(
     method: str,
@@ -59,6 +61,7 @@ def stream(
     verify_ssl: Optional[bool] = None,
     ca_bundle: Union[None, str, os.PathLike[str]] = None,
     cert_file: Optional[CertFileTypes] = None,
+    address_policy: Optional[AddressPolicy] = None,
 ) -> AbstractContextManager[Response]: ...
 def get(
     url: URLTypes,
@@ -75,6 +78,7 @@ def get(
     verify_ssl: Optional[bool] = None,
     ca_bundle: Union[None, str, os.PathLike[str]] = None,
     cert_file: Optional[CertFileTypes] = None,
+    address_policy: Optional[AddressPolicy] = None,
 ) -> Response: ...
 def options(
     url: URLTypes,
@@ -91,6 +95,7 @@ def options(
     verify_ssl: Optional[bool] = None,
     ca_bundle: Union[None, str, os.PathLike[str]] = None,
     cert_file: Optional[CertFileTypes] = None,
+    address_policy: Optional[AddressPolicy] = None,
 ) -> Response: ...
 def head(
     url: URLTypes,
@@ -107,6 +112,7 @@ def head(
     verify_ssl: Optional[bool] = None,
     ca_bundle: Union[None, str, os.PathLike[str]] = None,
     cert_file: Optional[CertFileTypes] = None,
+    address_policy: Optional[AddressPolicy] = None,
 ) -> Response: ...
 def delete(
     url: URLTypes,
@@ -123,6 +129,7 @@ def delete(
     verify_ssl: Optional[bool] = None,
     ca_bundle: Union[None, str, os.PathLike[str]] = None,
     cert_file: Optional[CertFileTypes] = None,
+    address_policy: Optional[AddressPolicy] = None,
 ) -> Response: ...
 def post(
     url: URLTypes,
@@ -143,6 +150,7 @@ def post(
     verify_ssl: Optional[bool] = None,
     ca_bundle: Union[None, str, os.PathLike[str]] = None,
     cert_file: Optional[CertFileTypes] = None,
+    address_policy: Optional[AddressPolicy] = None,
 ) -> Response: ...
 def put(
     url: URLTypes,
@@ -163,6 +171,7 @@ def put(
     verify_ssl: Optional[bool] = None,
     ca_bundle: Union[None, str, os.PathLike[str]] = None,
     cert_file: Optional[CertFileTypes] = None,
+    address_policy: Optional[AddressPolicy] = None,
 ) -> Response: ...
 def patch(
     url: URLTypes,
@@ -183,4 +192,5 @@ def patch(
     verify_ssl: Optional[bool] = None,
     ca_bundle: Union[None, str, os.PathLike[str]] = None,
     cert_file: Optional[CertFileTypes] = None,
+    address_policy: Optional[AddressPolicy] = None,
 ) -> Response: ...

@@ -115,6 +115,7 @@ class Client(BaseClient, _core.SyncClientBase):
     (a path, or a tuple of certificate, key and password) are other names for the same settings. `http1` and `http2`
     say which protocols may be spoken. `proxy` is a URL or a `Proxy`, `mounts` maps URL patterns to transports, and
     `transport` replaces the default one. `trust_env` lets the environment name proxies and certificates.
+    `address_policy` is an `AddressPolicy` of which addresses may be connected to.
     """
 
     def __init__(
@@ -142,6 +143,7 @@ class Client(BaseClient, _core.SyncClientBase):
         verify_ssl=None,
         ca_bundle=None,
         cert_file=None,
+        address_policy=None,
     ):
         super().__init__(
             auth=auth,
@@ -157,7 +159,7 @@ class Client(BaseClient, _core.SyncClientBase):
             default_encoding=default_encoding,
         )
         aliases = (verify_ssl, ca_bundle, cert_file)
-        self._init_transports(transport, mounts, proxy, verify, cert, aliases, http1, http2, limits)
+        self._init_transports(transport, mounts, proxy, verify, cert, aliases, http1, http2, limits, address_policy)
         self._reconfigure()
 
     def _request(
@@ -362,6 +364,7 @@ class AsyncClient(BaseClient, _core.AsyncClientBase):
         verify_ssl=None,
         ca_bundle=None,
         cert_file=None,
+        address_policy=None,
     ):
         super().__init__(
             auth=auth,
@@ -377,7 +380,7 @@ class AsyncClient(BaseClient, _core.AsyncClientBase):
             default_encoding=default_encoding,
         )
         aliases = (verify_ssl, ca_bundle, cert_file)
-        self._init_transports(transport, mounts, proxy, verify, cert, aliases, http1, http2, limits)
+        self._init_transports(transport, mounts, proxy, verify, cert, aliases, http1, http2, limits, address_policy)
         self._reconfigure()
 
     async def _request(

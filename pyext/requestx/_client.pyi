@@ -6,6 +6,7 @@ from typing import Any, Optional, Union
 
 from typing_extensions import Self
 
+from ._address import AddressPolicy
 from ._client_base import USE_CLIENT_DEFAULT as USE_CLIENT_DEFAULT
 from ._client_base import BaseClient as BaseClient
 from ._client_base import UseClientDefault as UseClientDefault
@@ -57,6 +58,7 @@ class Client(BaseClient):
         verify_ssl: Optional[bool] = None,
         ca_bundle: Union[None, str, os.PathLike[str]] = None,
         cert_file: Optional[CertFileTypes] = None,
+        address_policy: Optional[AddressPolicy] = None,
     ) -> None: ...
     def request(
         self,
@@ -241,6 +243,7 @@ class AsyncClient(BaseClient):
         verify_ssl: Optional[bool] = None,
         ca_bundle: Union[None, str, os.PathLike[str]] = None,
         cert_file: Optional[CertFileTypes] = None,
+        address_policy: Optional[AddressPolicy] = None,
     ) -> None: ...
     async def request(
         self,

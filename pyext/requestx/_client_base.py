@@ -310,7 +310,7 @@ class BaseClient:
 
     # transports
 
-    def _init_transports(self, transport, mounts, proxy, verify, cert, aliases, http1, http2, limits):
+    def _init_transports(self, transport, mounts, proxy, verify, cert, aliases, http1, http2, limits, address_policy):
         """Makes the default transport, and one for each proxy."""
         kind = self._TRANSPORT
         verify, cert = merge_tls_aliases(verify, cert, *aliases)
@@ -321,7 +321,10 @@ class BaseClient:
             "http1": http1,
             "http2": http2,
             "limits": limits,
+            "address_policy": address_policy,
         }
+        if address_policy is not None and transport is not None:
+            raise ValueError("a client cannot apply address_policy to the transport that it is given: pass it there")
         proxies = self._get_proxy_map(proxy, self._trust_env and transport is None)
         self._transport = kind(**settings) if transport is None else transport
         self._mounts = {

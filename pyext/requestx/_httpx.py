@@ -167,9 +167,12 @@ class HTTPXTransport(*(module.BaseTransport for module in _modules)):
         local_address=None,
         retries=0,
         socket_options=None,
+        *,
+        address_policy=None,
     ):
         self._transport = HTTPTransport(
-            verify, cert, trust_env, http1, http2, limits, _our_proxy(proxy), uds, local_address, retries, socket_options
+            verify, cert, trust_env, http1, http2, limits, _our_proxy(proxy), uds, local_address, retries, socket_options,
+            address_policy=address_policy,
         )
 
     def handle_request(self, request):
@@ -206,9 +209,12 @@ class AsyncHTTPXTransport(*(module.AsyncBaseTransport for module in _modules)):
         local_address=None,
         retries=0,
         socket_options=None,
+        *,
+        address_policy=None,
     ):
         self._transport = AsyncHTTPTransport(
-            verify, cert, trust_env, http1, http2, limits, _our_proxy(proxy), uds, local_address, retries, socket_options
+            verify, cert, trust_env, http1, http2, limits, _our_proxy(proxy), uds, local_address, retries, socket_options,
+            address_policy=address_policy,
         )
 
     async def handle_async_request(self, request):

@@ -5,6 +5,7 @@ from typing import Any, Optional
 import httpx  # type: ignore[import-not-found, unused-ignore]
 import httpx2  # type: ignore[import-not-found, unused-ignore]
 
+from ._address import AddressPolicy
 from ._config import Limits
 from ._transports.default import SOCKET_OPTION
 from ._types import CertTypes, ProxyTypes, VerifyTypes
@@ -23,6 +24,8 @@ class HTTPXTransport(httpx.BaseTransport, httpx2.BaseTransport):  # type: ignore
         local_address: Optional[str] = None,
         retries: int = 0,
         socket_options: Optional[Iterable[SOCKET_OPTION]] = None,
+        *,
+        address_policy: Optional[AddressPolicy] = None,
     ) -> None: ...
     def handle_request(self, request: Any) -> Any: ...
 
@@ -40,5 +43,7 @@ class AsyncHTTPXTransport(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport): 
         local_address: Optional[str] = None,
         retries: int = 0,
         socket_options: Optional[Iterable[SOCKET_OPTION]] = None,
+        *,
+        address_policy: Optional[AddressPolicy] = None,
     ) -> None: ...
     async def handle_async_request(self, request: Any) -> Any: ...

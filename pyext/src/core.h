@@ -178,6 +178,7 @@ typedef struct core_state {
     PyTypeObject *request_type;
     PyTypeObject *response_type;
     PyTypeObject *decoder_type;
+    PyTypeObject *address_rules_type;
     PyTypeObject *tls_type;
     PyTypeObject *transport_type;
     PyTypeObject *driver_type;
@@ -229,6 +230,7 @@ int core_request_init(PyObject *module, core_state *state);
 int core_response_init(PyObject *module, core_state *state);
 int core_client_init(PyObject *module, core_state *state);
 int core_verb_init(PyObject *module, core_state *state);
+int core_address_init(PyObject *module, core_state *state);
 int core_tls_init(PyObject *module, core_state *state);
 int core_transport_init(PyObject *module, core_state *state);
 int core_exchange_init(PyObject *module, core_state *state);

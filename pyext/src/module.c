@@ -132,9 +132,9 @@ PyTypeObject *core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *b
 }
 
 static int (*const inits[])(PyObject *module, core_state *state) = {
-    core_headers_init, core_url_init,    core_decoder_init,   core_request_init,  core_response_init,
-    core_tls_init,     core_driver_init, core_transport_init, core_exchange_init, core_stream_op_init,
-    core_stream_init,  core_call_init,   core_verb_init,      core_client_init,
+    core_headers_init,   core_url_init,    core_decoder_init, core_request_init,   core_response_init,
+    core_address_init,   core_tls_init,    core_driver_init,  core_transport_init, core_exchange_init,
+    core_stream_op_init, core_stream_init, core_call_init,    core_verb_init,      core_client_init,
 };
 
 static int module_exec(PyObject *module)
@@ -171,6 +171,7 @@ static int state_each(core_state *state, int (*each)(PyObject **slot, void *arg)
         (PyObject **)&state->request_type,
         (PyObject **)&state->response_type,
         (PyObject **)&state->decoder_type,
+        (PyObject **)&state->address_rules_type,
         (PyObject **)&state->tls_type,
         (PyObject **)&state->transport_type,
         (PyObject **)&state->driver_type,

@@ -3,6 +3,7 @@
  */
 #include "transport.h"
 
+#include "address.h"
 #include "errors.h"
 #include "exchange.h"
 #include "headers.h"
@@ -57,30 +58,21 @@ static int keep(PyObject **field, PyObject *value)
 
 static int transport_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"is_async",
-                            "tls",
-                            "http1",
-                            "http2",
-                            "max_connections",
-                            "max_keepalive_connections",
-                            "keepalive_expiry",
-                            "proxy",
-                            "uds",
-                            "local_address",
-                            "retries",
-                            "socket_options",
-                            NULL};
+    static char *names[] = {
+        "is_async",         "tls",   "http1", "http2",         "max_connections", "max_keepalive_connections",
+        "keepalive_expiry", "proxy", "uds",   "local_address", "retries",         "socket_options",
+        "address_policy",   NULL};
     CoreTransport *self = (CoreTransport *)op;
     PyObject *connections = NULL, *keepalive = NULL, *expiry = Py_None, *proxy = NULL, *uds = NULL, *local = NULL;
-    PyObject *tls = NULL, *options = NULL;
+    PyObject *tls = NULL, *options = NULL, *policy = NULL;
     rqx_client_options defaults;
     int http1 = 1, http2 = 1;
 
     rqx_client_options_init(&defaults);
     self->limits = defaults.limits;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$pO!ppOOOOOOiO:EngineTransport", names, &self->is_async,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$pO!ppOOOOOOiOO:EngineTransport", names, &self->is_async,
                                      self->state->tls_type, &tls, &http1, &http2, &connections, &keepalive, &expiry,
-                                     &proxy, &uds, &local, &self->retries, &options) ||
+                                     &proxy, &uds, &local, &self->retries, &options, &policy) ||
         limit_arg(connections, &self->limits.max_connections) < 0 ||
         limit_arg(keepalive, &self->limits.max_keepalive) < 0 ||
         core_milliseconds(expiry, &self->limits.keepalive_expiry_ms) < 0)
@@ -99,6 +91,11 @@ static int transport_init(PyObject *op, PyObject *args, PyObject *kwargs)
         return -1;
     }
     keep(&self->socket_options, options);
+    if (policy != NULL && policy != Py_None && !Py_IS_TYPE(policy, self->state->address_rules_type)) {
+        PyErr_SetString(PyExc_TypeError, "address_policy must be AddressRules");
+        return -1;
+    }
+    keep(&self->address_policy, policy);
     return 0;
 }
 
@@ -230,6 +227,8 @@ rqx_client *core_transport_make_client(CoreTransport *self, rqx_engine *engine)
     options.timeouts = none;
     options.limits = self->limits;
     options.connect_retries = self->retries;
+    if (self->address_policy != NULL)
+        options.address_policy = ((CoreAddressRules *)self->address_policy)->native;
     options.unix_path = self->uds == NULL ? NULL : PyUnicode_AsUTF8(self->uds);
     options.local_address = self->local_address == NULL ? NULL : PyUnicode_AsUTF8(self->local_address);
     rc = PyErr_Occurred() || socket_options(self, &options, list, numbers) < 0
@@ -468,6 +467,7 @@ static int transport_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(self->uds);
     Py_VISIT(self->local_address);
     Py_VISIT(self->socket_options);
+    Py_VISIT(self->address_policy);
     for (Py_ssize_t i = 0; i < self->driver_count; i++)
         Py_VISIT(self->drivers[i]);
     return 0;
@@ -482,6 +482,7 @@ static int transport_clear(PyObject *op)
     Py_CLEAR(self->uds);
     Py_CLEAR(self->local_address);
     Py_CLEAR(self->socket_options);
+    Py_CLEAR(self->address_policy);
     return 0;
 }
 

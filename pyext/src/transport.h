@@ -23,6 +23,7 @@ typedef struct CoreTransport {
     PyObject *uds;            /* str or NULL */
     PyObject *local_address;  /* str or NULL */
     PyObject *socket_options; /* list or NULL */
+    PyObject *address_policy; /* AddressRules or NULL */
     int is_async;
     int closed;             /* close() was called, and nothing was sent since */
     struct core_sync *sync; /* of a sync transport, from the first request on */

@@ -213,6 +213,29 @@ static int make_proxy(const struct args *args, rqx_proxy **ret_proxy)
     return rv;
 }
 
+/* address_base=any|none|public [allow=NETWORK...] [deny=NETWORK...] */
+static int make_address_policy(const struct args *args, rqx_address_policy **ret_policy)
+{
+    static const char *const names[] = {"any", "none", "public"};
+    const char *base = arg_text(args, "address_base", NULL);
+    const struct pair *pair;
+    int kind = 0;
+    int index = -1;
+    int rv;
+
+    if (base == NULL)
+        return 0;
+    while (kind < RQX_ADDRESS_PUBLIC && strcmp(names[kind], base) != 0)
+        kind++;
+    rv = rqx_address_policy_new((rqx_address_base)kind, ret_policy);
+    while (rv == 0 && (pair = arg_next(args, "allow", &index)) != NULL)
+        rv = rqx_address_policy_allow(*ret_policy, pair->value);
+    index = -1;
+    while (rv == 0 && (pair = arg_next(args, "deny", &index)) != NULL)
+        rv = rqx_address_policy_deny(*ret_policy, pair->value);
+    return rv;
+}
+
 static void set_limits(const struct args *args, rqx_client_options *options)
 {
     rqx_limits *limits = &options->limits;
@@ -244,6 +267,7 @@ static int make_client(const struct args *args)
 {
     const char *auth = arg_text(args, "auth", NULL);
     rqx_client_options options;
+    rqx_address_policy *policy = NULL;
     rqx_headers *headers = NULL;
     int rv;
 
@@ -260,7 +284,11 @@ static int make_client(const struct args *args)
     if (rv == 0 && auth != NULL)
         rv = auth_make(auth, &options.auth);
     if (rv == 0)
+        rv = make_address_policy(args, &policy);
+    options.address_policy = policy;
+    if (rv == 0)
         rv = rqx_client_new(probe.engine, &options, &probe.client);
+    rqx_address_policy_free(policy);
     rqx_headers_free(headers);
     rqx_tls_unref(options.tls);
     rqx_proxy_unref(options.proxy);

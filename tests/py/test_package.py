@@ -28,7 +28,7 @@ def python(program):
 
 
 def test_every_name_of_httpx():
-    assert set(requestx.__all__) == {*HTTPX_NAMES, "FunctionAuth"}
+    assert set(requestx.__all__) == {*HTTPX_NAMES, "AddressPolicy", "FunctionAuth"}
     assert requestx.__all__ == sorted(requestx.__all__, key=str.casefold)
 
 

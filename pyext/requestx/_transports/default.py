@@ -21,7 +21,9 @@ class AsyncEngineStream(_core.AsyncStream, AsyncByteStream):
     __slots__ = ()
 
 
-def _make_engine(is_async, verify, cert, trust_env, http1, http2, limits, proxy, uds, local_address, retries, options):
+def _make_engine(
+    is_async, verify, cert, trust_env, http1, http2, limits, proxy, uds, local_address, retries, options, address_policy
+):
     if isinstance(proxy, (str, URL)):
         proxy = Proxy(url=proxy)
     if verify is True and not cert:
@@ -30,6 +32,10 @@ def _make_engine(is_async, verify, cert, trust_env, http1, http2, limits, proxy,
         from .._tls import make_tls
 
         tls = make_tls(verify, cert, trust_env)
+    if address_policy is not None:
+        from .._address import rules_of
+
+        address_policy = rules_of(address_policy)
     return _core.EngineTransport(
         is_async=is_async,
         tls=tls,
@@ -43,6 +49,7 @@ def _make_engine(is_async, verify, cert, trust_env, http1, http2, limits, proxy,
         local_address=local_address,
         retries=retries,
         socket_options=None if options is None else list(options),
+        address_policy=address_policy,
     )
 
 
@@ -86,7 +93,8 @@ class HTTPTransport(_Replaceable, BaseTransport):
     """Sends over the network, for `Client`. The parameters are those of `Client`, and for the connection itself:
 
     `uds`, the path of a Unix socket to connect to; `local_address`, the address to connect from; `retries`, how often
-    connecting is tried again; `socket_options`, as for `socket.setsockopt()`.
+    connecting is tried again; `socket_options`, as for `socket.setsockopt()`; `address_policy`, an `AddressPolicy` of
+    which addresses may be connected to.
     """
 
     def __init__(
@@ -102,9 +110,12 @@ class HTTPTransport(_Replaceable, BaseTransport):
         local_address=None,
         retries=0,
         socket_options=None,
+        *,
+        address_policy=None,
     ):
         self._pool = _make_engine(
-            False, verify, cert, trust_env, http1, http2, limits, proxy, uds, local_address, retries, socket_options
+            False, verify, cert, trust_env, http1, http2, limits, proxy, uds, local_address, retries, socket_options,
+            address_policy,
         )
 
     def handle_request(self, request):
@@ -151,9 +162,12 @@ class AsyncHTTPTransport(_Replaceable, AsyncBaseTransport):
         local_address=None,
         retries=0,
         socket_options=None,
+        *,
+        address_policy=None,
     ):
         self._pool = _make_engine(
-            True, verify, cert, trust_env, http1, http2, limits, proxy, uds, local_address, retries, socket_options
+            True, verify, cert, trust_env, http1, http2, limits, proxy, uds, local_address, retries, socket_options,
+            address_policy,
         )
 
     async def handle_async_request(self, request):

@@ -1,6 +1,7 @@
 from collections.abc import Iterable
 from typing import Optional, Union
 
+from .._address import AddressPolicy
 from .._config import Limits
 from .._models import Request, Response
 from .._types import CertTypes, ProxyTypes, VerifyTypes
@@ -26,6 +27,8 @@ class HTTPTransport(BaseTransport):
         local_address: Optional[str] = None,
         retries: int = 0,
         socket_options: Optional[Iterable[SOCKET_OPTION]] = None,
+        *,
+        address_policy: Optional[AddressPolicy] = None,
     ) -> None: ...
     def handle_request(self, request: Request) -> Response: ...
 
@@ -43,5 +46,7 @@ class AsyncHTTPTransport(AsyncBaseTransport):
         local_address: Optional[str] = None,
         retries: int = 0,
         socket_options: Optional[Iterable[SOCKET_OPTION]] = None,
+        *,
+        address_policy: Optional[AddressPolicy] = None,
     ) -> None: ...
     async def handle_async_request(self, request: Request) -> Response: ...
