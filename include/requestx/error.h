@@ -42,6 +42,7 @@ RQX_BEGIN_DECLS
     X(TLS_CERTIFICATE, -301, TLS, "certificate verification failed")                                                   \
     X(TLS_CONFIG, -302, TLS, "TLS configuration failed")                                                               \
     X(TLS_ALPN, -303, TLS, "no common application protocol")                                                           \
+    X(TLS_PIN, -304, TLS, "public key is not pinned")                                                                  \
     /* proxy */                                                                                                        \
     X(PROXY_CONNECT, -400, PROXY, "connection to the proxy failed")                                                    \
     X(PROXY_REFUSED, -401, PROXY, "the proxy refused the tunnel")                                                      \

@@ -4,6 +4,11 @@
  * An rqx_tls is immutable after its creation, counted, and may be shared by any number of clients, engines and threads.
  * The costly part (reading a trust store) happens once, at the first connection that uses it; TLS sessions are
  * remembered in it for resumption (RFC 8446 section 2.2).  TLS 1.2 is the lowest version spoken.
+ *
+ * Pins are looked at when a handshake is over, before anything is sent of the request.  A chain that was verified may
+ * match with any of its certificates, the root included, so that an authority's key can be pinned and a spare one;
+ * without verification only the peer's own does.  Where none does, the exchange fails with RQX_ERR_TLS_PIN, whose text
+ * has the pins that were seen.  Sessions are resumed only with peers whose pins matched.
  */
 #ifndef REQUESTX_TLS_H
 #define REQUESTX_TLS_H
@@ -40,7 +45,17 @@ typedef struct rqx_tls_options {
     int min_version;
     /** 1 (default): SSL_CERT_FILE, SSL_CERT_DIR and SSLKEYLOGFILE count */
     int trust_env;
+    /**
+     * pinned public keys, or NULL: one of them has to be that of a certificate in the chain.  Each is "sha256/" and the
+     * base64 of the SHA-256 of a SubjectPublicKeyInfo (RFC 7469 section 2.4); "sha256//", as curl has it, does too
+     */
+    const char *const *pins;
+    /** of |pins|, at most RQX_TLS_PINS_MAX */
+    size_t pin_count;
 } rqx_tls_options;
+
+/** Most pins of a configuration. */
+#define RQX_TLS_PINS_MAX 64
 
 /** Sets every field to its default.  Since 0.1. */
 RQX_API void rqx_tls_options_init(rqx_tls_options *options);
@@ -53,10 +68,11 @@ RQX_API int rqx_tls_new(const rqx_tls_options *options, rqx_tls **ret_tls);
 /**
  * Wraps an OpenSSL `SSL_CTX *` of the caller (one more reference is taken), whose settings are used as they are.  The
  * caller must be linked to the same OpenSSL as the library.  The library sets nothing on it.  |check_hostname| 0 leaves
- * the host name unchecked (an SSL_CTX does not know of that wish). Errors: RQX_ERR_INVALID_ARGUMENT, RQX_ERR_NOMEM.
- * Since 0.1.
+ * the host name unchecked (an SSL_CTX does not know of that wish).  |pins| are as in rqx_tls_options; NULL and 0: none.
+ * Errors: RQX_ERR_INVALID_ARGUMENT, RQX_ERR_NOMEM.  Since 0.1.
  */
-RQX_API int rqx_tls_from_ssl_ctx(void *ssl_ctx, int check_hostname, rqx_tls **ret_tls);
+RQX_API int rqx_tls_from_ssl_ctx(void *ssl_ctx, int check_hostname, const char *const *pins, size_t pin_count,
+                                 rqx_tls **ret_tls);
 /**
  * Reads the files now.  On failure |ret_text|, unless NULL, is a text that names the file and the cause, to be freed
  * with rqx_free.  Errors: RQX_ERR_TLS_CONFIG, RQX_ERR_NOMEM.  Blocks on files.  Since 0.1.

@@ -389,6 +389,7 @@ static void free_tls(rqx_tls *tls)
     for (i = 0; i < RQX__TLS_TEXTS; i++)
         rqx__free(tls->text[i]);
     rqx__free(tls->ca_pem);
+    rqx__free(tls->pins);
     pthread_mutex_destroy(&tls->lock);
     rqx__free(tls);
 }
@@ -451,6 +452,8 @@ static int copy_options(rqx_tls *tls, const rqx_tls_options *options)
         tls->ca_pem_len = options->ca_pem_len;
         rc = tls->ca_pem != NULL ? 0 : RQX_ERR_NOMEM;
     }
+    if (rc == 0)
+        rc = rqx__tls_pins_copy(tls, options->pins, options->pin_count);
     if (rc == 0 && options->trust_env)
         rc = copy_env(tls, RQX__TLS_ENV_CERT_FILE, "SSL_CERT_FILE");
     if (rc == 0 && options->trust_env)
@@ -487,18 +490,23 @@ int rqx_tls_new(const rqx_tls_options *options, rqx_tls **ret_tls)
     return 0;
 }
 
-int rqx_tls_from_ssl_ctx(void *ssl_ctx, int check_hostname, rqx_tls **ret_tls)
+int rqx_tls_from_ssl_ctx(void *ssl_ctx, int check_hostname, const char *const *pins, size_t pin_count,
+                         rqx_tls **ret_tls)
 {
     rqx_tls *tls;
+    int rc;
 
     if (ssl_ctx == NULL)
         return RQX_ERR_INVALID_ARGUMENT;
     tls = new_tls();
     if (tls == NULL)
         return RQX_ERR_NOMEM;
-    if (SSL_CTX_up_ref(ssl_ctx) != 1) {
+    rc = rqx__tls_pins_copy(tls, pins, pin_count);
+    if (rc == 0 && SSL_CTX_up_ref(ssl_ctx) != 1)
+        rc = RQX_ERR_INVALID_ARGUMENT;
+    if (rc < 0) {
         free_tls(tls);
-        return RQX_ERR_INVALID_ARGUMENT;
+        return rc;
     }
     tls->borrowed = true;
     tls->any_hostname = check_hostname == 0;

@@ -3,6 +3,7 @@
  *
  * tls_config.c   rqx_tls: settings, the SSL_CTX made of them once, references
  * tls_session.c  the sessions that an rqx_tls remembers
+ * tls_pin.c      pinned public keys
  * tls_verify.c   certificate checks, and why one failed, in words
  * tls_wire.c     the wire
  *
@@ -35,6 +36,9 @@
 #define RQX__SESSION_PEERS_MAX   256
 #define RQX__SESSION_TICKETS_MAX 4
 
+/* base64 of a SHA-256. */
+#define RQX__PIN_LEN 44
+
 struct rqx__tls_sessions {
     struct rqx__map by_peer;
     struct rqx__list by_age; /* the peer that was used last is the last */
@@ -66,6 +70,8 @@ struct rqx_tls {
     char *text[RQX__TLS_TEXTS]; /* NULL: not given */
     char *ca_pem;
     size_t ca_pem_len;
+    char (*pins)[RQX__PIN_LEN]; /* base64 of each, without a NUL; NULL: none */
+    size_t pin_count;
     BIO_METHOD *bio_method; /* how OpenSSL reads and writes the wire below */
 
     pthread_mutex_t lock;
@@ -137,6 +143,13 @@ SSL_SESSION *rqx__tls_session_take(rqx_tls *tls, const char *key);
 void rqx__tls_session_put(rqx_tls *tls, const char *key, SSL_SESSION *session);
 /* Forgets what is known of the peer that |key| names. */
 void rqx__tls_session_drop(rqx_tls *tls, const char *key);
+
+/* ---- tls_pin.c ---- */
+
+/* Copies the pins of |tls|'s options.  RQX_ERR_INVALID_ARGUMENT, RQX_ERR_NOMEM. */
+int rqx__tls_pins_copy(rqx_tls *tls, const char *const *pins, size_t count);
+/* After a handshake: RQX_ERR_TLS_PIN if there are pins and none matches; RQX_ERR_NOMEM. */
+int rqx__tls_pins_check(const struct rqx__tls_wire *wire, struct rqx__err *err);
 
 /* ---- tls_verify.c ---- */
 

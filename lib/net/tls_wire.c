@@ -161,6 +161,9 @@ int rqx__tls_new_session_cb(SSL *ssl, SSL_SESSION *session)
 
     if (tls == NULL)
         return 0;
+    /* under TLS 1.2 this comes before the end of the handshake, which would look at the pins too late for others */
+    if (!tls->ready && rqx__tls_pins_check(tls, NULL) < 0)
+        return 0;
     rqx__tls_session_put(tls->tls, tls->session_key, session);
     return 1; /* the reference is kept */
 }
@@ -353,6 +356,9 @@ static int tls_handshake(struct rqx__wire *wire, struct rqx__err *err)
         return rc;
     }
     rc = check_agreement(tls, err);
+    if (rc == 0)
+        rc = rqx__tls_pins_check(tls, err);
+    clear_errors();
     tls->failed = rc < 0;
     tls->ready = rc == 0;
     return rc;

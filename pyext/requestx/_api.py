@@ -26,6 +26,7 @@ def request(
     ca_bundle=None,
     cert_file=None,
     address_policy=None,
+    pins=None,
 ):
     """Sends a request and returns its response, the body read.
 
@@ -42,6 +43,7 @@ def request(
         ca_bundle=ca_bundle,
         cert_file=cert_file,
         address_policy=address_policy,
+        pins=pins,
     ) as client:
         return client.request(
             method,
@@ -104,6 +106,7 @@ def stream(
     ca_bundle=None,
     cert_file=None,
     address_policy=None,
+    pins=None,
 ):
     """`with requestx.stream(...) as response`: as `request()`, but that the body is read as the caller likes."""
     settings = {
@@ -116,6 +119,7 @@ def stream(
         "ca_bundle": ca_bundle,
         "cert_file": cert_file,
         "address_policy": address_policy,
+        "pins": pins,
     }
     arguments = {
         "method": method,
@@ -155,6 +159,7 @@ def _without_body(method):
         ca_bundle=None,
         cert_file=None,
         address_policy=None,
+        pins=None,
     ):
         return request(
             method,
@@ -172,6 +177,7 @@ def _without_body(method):
             ca_bundle=ca_bundle,
             cert_file=cert_file,
             address_policy=address_policy,
+            pins=pins,
         )
 
     return _name(send, method)
@@ -198,6 +204,7 @@ def _with_body(method):
         ca_bundle=None,
         cert_file=None,
         address_policy=None,
+        pins=None,
     ):
         return request(
             method,
@@ -219,6 +226,7 @@ def _with_body(method):
             ca_bundle=ca_bundle,
             cert_file=cert_file,
             address_policy=address_policy,
+            pins=pins,
         )
 
     return _name(send, method)

@@ -1,4 +1,5 @@
 import os
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any, Optional, Union
 
@@ -40,6 +41,7 @@ def request(
     ca_bundle: Union[None, str, os.PathLike[str]] = None,
     cert_file: Optional[CertFileTypes] = None,
     address_policy: Optional[AddressPolicy] = None,
+    pins: Optional[Iterable[str]] = None,
 ) -> Response: ...
 def stream(
     method: str,
@@ -62,6 +64,7 @@ def stream(
     ca_bundle: Union[None, str, os.PathLike[str]] = None,
     cert_file: Optional[CertFileTypes] = None,
     address_policy: Optional[AddressPolicy] = None,
+    pins: Optional[Iterable[str]] = None,
 ) -> AbstractContextManager[Response]: ...
 def get(
     url: URLTypes,
@@ -79,6 +82,7 @@ def get(
     ca_bundle: Union[None, str, os.PathLike[str]] = None,
     cert_file: Optional[CertFileTypes] = None,
     address_policy: Optional[AddressPolicy] = None,
+    pins: Optional[Iterable[str]] = None,
 ) -> Response: ...
 def options(
     url: URLTypes,
@@ -96,6 +100,7 @@ def options(
     ca_bundle: Union[None, str, os.PathLike[str]] = None,
     cert_file: Optional[CertFileTypes] = None,
     address_policy: Optional[AddressPolicy] = None,
+    pins: Optional[Iterable[str]] = None,
 ) -> Response: ...
 def head(
     url: URLTypes,
@@ -113,6 +118,7 @@ def head(
     ca_bundle: Union[None, str, os.PathLike[str]] = None,
     cert_file: Optional[CertFileTypes] = None,
     address_policy: Optional[AddressPolicy] = None,
+    pins: Optional[Iterable[str]] = None,
 ) -> Response: ...
 def delete(
     url: URLTypes,
@@ -130,6 +136,7 @@ def delete(
     ca_bundle: Union[None, str, os.PathLike[str]] = None,
     cert_file: Optional[CertFileTypes] = None,
     address_policy: Optional[AddressPolicy] = None,
+    pins: Optional[Iterable[str]] = None,
 ) -> Response: ...
 def post(
     url: URLTypes,
@@ -151,6 +158,7 @@ def post(
     ca_bundle: Union[None, str, os.PathLike[str]] = None,
     cert_file: Optional[CertFileTypes] = None,
     address_policy: Optional[AddressPolicy] = None,
+    pins: Optional[Iterable[str]] = None,
 ) -> Response: ...
 def put(
     url: URLTypes,
@@ -172,6 +180,7 @@ def put(
     ca_bundle: Union[None, str, os.PathLike[str]] = None,
     cert_file: Optional[CertFileTypes] = None,
     address_policy: Optional[AddressPolicy] = None,
+    pins: Optional[Iterable[str]] = None,
 ) -> Response: ...
 def patch(
     url: URLTypes,
@@ -193,4 +202,5 @@ def patch(
     ca_bundle: Union[None, str, os.PathLike[str]] = None,
     cert_file: Optional[CertFileTypes] = None,
     address_policy: Optional[AddressPolicy] = None,
+    pins: Optional[Iterable[str]] = None,
 ) -> Response: ...

@@ -115,7 +115,8 @@ class Client(BaseClient, _core.SyncClientBase):
     (a path, or a tuple of certificate, key and password) are other names for the same settings. `http1` and `http2`
     say which protocols may be spoken. `proxy` is a URL or a `Proxy`, `mounts` maps URL patterns to transports, and
     `transport` replaces the default one. `trust_env` lets the environment name proxies and certificates.
-    `address_policy` is an `AddressPolicy` of which addresses may be connected to.
+    `address_policy` is an `AddressPolicy` of which addresses may be connected to; `pins` are public keys, as
+    "sha256/..." with base64, of which a server has to have one.
     """
 
     def __init__(
@@ -144,6 +145,7 @@ class Client(BaseClient, _core.SyncClientBase):
         ca_bundle=None,
         cert_file=None,
         address_policy=None,
+        pins=None,
     ):
         super().__init__(
             auth=auth,
@@ -159,7 +161,7 @@ class Client(BaseClient, _core.SyncClientBase):
             default_encoding=default_encoding,
         )
         aliases = (verify_ssl, ca_bundle, cert_file)
-        self._init_transports(transport, mounts, proxy, verify, cert, aliases, http1, http2, limits, address_policy)
+        self._init_transports(transport, mounts, proxy, verify, cert, aliases, http1, http2, limits, address_policy, pins)
         self._reconfigure()
 
     def _request(
@@ -365,6 +367,7 @@ class AsyncClient(BaseClient, _core.AsyncClientBase):
         ca_bundle=None,
         cert_file=None,
         address_policy=None,
+        pins=None,
     ):
         super().__init__(
             auth=auth,
@@ -380,7 +383,7 @@ class AsyncClient(BaseClient, _core.AsyncClientBase):
             default_encoding=default_encoding,
         )
         aliases = (verify_ssl, ca_bundle, cert_file)
-        self._init_transports(transport, mounts, proxy, verify, cert, aliases, http1, http2, limits, address_policy)
+        self._init_transports(transport, mounts, proxy, verify, cert, aliases, http1, http2, limits, address_policy, pins)
         self._reconfigure()
 
     async def _request(

@@ -1,5 +1,5 @@
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from types import TracebackType
 from typing import Any, Optional, Union
@@ -59,6 +59,7 @@ class Client(BaseClient):
         ca_bundle: Union[None, str, os.PathLike[str]] = None,
         cert_file: Optional[CertFileTypes] = None,
         address_policy: Optional[AddressPolicy] = None,
+        pins: Optional[Iterable[str]] = None,
     ) -> None: ...
     def request(
         self,
@@ -244,6 +245,7 @@ class AsyncClient(BaseClient):
         ca_bundle: Union[None, str, os.PathLike[str]] = None,
         cert_file: Optional[CertFileTypes] = None,
         address_policy: Optional[AddressPolicy] = None,
+        pins: Optional[Iterable[str]] = None,
     ) -> None: ...
     async def request(
         self,

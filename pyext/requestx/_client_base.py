@@ -310,7 +310,7 @@ class BaseClient:
 
     # transports
 
-    def _init_transports(self, transport, mounts, proxy, verify, cert, aliases, http1, http2, limits, address_policy):
+    def _init_transports(self, transport, mounts, proxy, verify, cert, aliases, http1, http2, limits, address_policy, pins):
         """Makes the default transport, and one for each proxy."""
         kind = self._TRANSPORT
         verify, cert = merge_tls_aliases(verify, cert, *aliases)
@@ -322,9 +322,11 @@ class BaseClient:
             "http2": http2,
             "limits": limits,
             "address_policy": address_policy,
+            "pins": pins,
         }
-        if address_policy is not None and transport is not None:
-            raise ValueError("a client cannot apply address_policy to the transport that it is given: pass it there")
+        for name in ("address_policy", "pins"):
+            if settings[name] is not None and transport is not None:
+                raise ValueError(f"a client cannot apply {name} to the transport that it is given: pass it there")
         proxies = self._get_proxy_map(proxy, self._trust_env and transport is None)
         self._transport = kind(**settings) if transport is None else transport
         self._mounts = {

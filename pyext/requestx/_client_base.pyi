@@ -1,6 +1,7 @@
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Optional, Union
 
+from ._address import AddressPolicy
 from ._auth import Auth
 from ._config import Limits, Timeout
 from ._cookies import Cookies
@@ -68,6 +69,8 @@ class BaseClient:
         http1: bool,
         http2: bool,
         limits: Limits,
+        address_policy: Optional[AddressPolicy],
+        pins: Optional[Iterable[str]],
     ) -> None: ...
     def _transport_for_url(self, url: URL) -> Any: ...
     def _all_transports(self) -> list[Any]: ...

@@ -11,7 +11,7 @@ from collections.abc import (
     Sequence,
     ValuesView,
 )
-from typing import Any, Optional, Union
+from typing import Any, Optional, Union, final
 
 from typing_extensions import Self
 
@@ -105,6 +105,7 @@ class Decoder:
     def decode(self, data: bytes) -> bytes: ...
     def flush(self) -> bytes: ...
 
+@final
 class AddressRules:
     def __init__(self, base: str, allow: Sequence[str], deny: Sequence[str]) -> None: ...
     def allows(self, address: str, /) -> bool: ...
@@ -124,9 +125,10 @@ class Tls:
         trust_env: bool = True,
         system_trust: bool = True,
         min_version: int = 0x0303,
+        pins: Optional[tuple[str, ...]] = None,
     ) -> None: ...
     @classmethod
-    def from_context(cls, context: ssl.SSLContext, /) -> Optional[Self]: ...
+    def from_context(cls, context: ssl.SSLContext, pins: Optional[tuple[str, ...]] = None, /) -> Optional[Self]: ...
     def load(self) -> None: ...
 
 class Exchange:

@@ -169,10 +169,11 @@ class HTTPXTransport(*(module.BaseTransport for module in _modules)):
         socket_options=None,
         *,
         address_policy=None,
+        pins=None,
     ):
         self._transport = HTTPTransport(
             verify, cert, trust_env, http1, http2, limits, _our_proxy(proxy), uds, local_address, retries, socket_options,
-            address_policy=address_policy,
+            address_policy=address_policy, pins=pins,
         )
 
     def handle_request(self, request):
@@ -211,10 +212,11 @@ class AsyncHTTPXTransport(*(module.AsyncBaseTransport for module in _modules)):
         socket_options=None,
         *,
         address_policy=None,
+        pins=None,
     ):
         self._transport = AsyncHTTPTransport(
             verify, cert, trust_env, http1, http2, limits, _our_proxy(proxy), uds, local_address, retries, socket_options,
-            address_policy=address_policy,
+            address_policy=address_policy, pins=pins,
         )
 
     async def handle_async_request(self, request):

@@ -26,6 +26,7 @@ class HTTPXTransport(httpx.BaseTransport, httpx2.BaseTransport):  # type: ignore
         socket_options: Optional[Iterable[SOCKET_OPTION]] = None,
         *,
         address_policy: Optional[AddressPolicy] = None,
+        pins: Optional[Iterable[str]] = None,
     ) -> None: ...
     def handle_request(self, request: Any) -> Any: ...
 
@@ -45,5 +46,6 @@ class AsyncHTTPXTransport(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport): 
         socket_options: Optional[Iterable[SOCKET_OPTION]] = None,
         *,
         address_policy: Optional[AddressPolicy] = None,
+        pins: Optional[Iterable[str]] = None,
     ) -> None: ...
     async def handle_async_request(self, request: Any) -> Any: ...

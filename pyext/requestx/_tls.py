@@ -10,22 +10,49 @@ _shared = {}
 _SHARED_MAX = 64
 
 
-def make_tls(verify, cert, trust_env):
+def make_tls(verify, cert, trust_env, pins=None):
     """The `Tls` for the settings of a client; files that cannot be used are an OSError here and now."""
     warn_of_tls_paths(verify, cert, stacklevel=5)
+    pins = _checked_pins(pins)
     if not isinstance(verify, (bool, str)):
-        return _from_context(verify, cert)
+        return _from_context(verify, cert, pins)
     chain = _chain(cert)
-    key = (verify, chain, trust_env, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")) + _stamps(
+    key = (verify, chain, trust_env, pins, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")) + _stamps(
         verify, *chain[:2]
     )
     tls = _shared.get(key)
     if tls is None:
-        tls = _from_files(verify, chain, trust_env)
+        tls = _from_files(verify, chain, trust_env, pins)
         if len(_shared) >= _SHARED_MAX:
             _shared.clear()
         _shared[key] = tls
     return tls
+
+
+def _checked_pins(pins):
+    """The pins as a tuple, or None; each is "sha256/" and base64 of 32 bytes."""
+    from base64 import b64decode, b64encode
+
+    if pins is None:
+        return None
+    if isinstance(pins, (str, bytes)):
+        raise TypeError(f"pins must be a list of pins, not {type(pins).__name__}")
+    pins = tuple(pins)
+    if not pins:
+        raise ValueError("pins has no pin, so that no server could have it: leave it out")
+    for pin in pins:
+        if not isinstance(pin, str):
+            raise TypeError(f"a pin must be str, not {type(pin).__name__}")
+        kind, _, digest = pin.partition("/")
+        if len(digest) == 45 and digest[0] == "/":  # as curl has it
+            digest = digest[1:]
+        try:
+            raw = b64decode(digest, validate=True)
+        except ValueError:
+            raw = b""
+        if kind != "sha256" or len(raw) != 32 or b64encode(raw).decode() != digest:
+            raise ValueError(f"{pin!r} is no pin: 'sha256/' and base64 of the SHA-256 of a public key")
+    return pins
 
 
 def _chain(cert):
@@ -49,7 +76,7 @@ def _stamps(*paths):
     return tuple(stamps)
 
 
-def _from_files(verify, chain, trust_env):
+def _from_files(verify, chain, trust_env, pins):
     ca_file, ca_dir = trust_paths(verify, False) if isinstance(verify, str) else (None, None)
     cert_file, key_file, password = chain
     if callable(password):
@@ -63,13 +90,14 @@ def _from_files(verify, chain, trust_env):
         key_password=password,  # pyright: ignore[reportArgumentType] - the library refuses what it cannot be
         trust_env=trust_env,
         system_trust=not isinstance(verify, str),
+        pins=pins,
     )
     if ca_file or ca_dir or cert_file:
         tls.load()
     return tls
 
 
-def _from_context(context, cert):
+def _from_context(context, cert, pins):
     import ssl
 
     if not isinstance(context, ssl.SSLContext):
@@ -78,12 +106,12 @@ def _from_context(context, cert):
         context.load_cert_chain(*(item for item in _chain(cert) if item is not None))
     if type(context).__module__.partition(".")[0] == "truststore":
         # It defers to the system's trusted certificates, as the engine does of itself.
-        return Tls()
-    tls = Tls.from_context(context)
-    return _translated(context) if tls is None else tls
+        return Tls(pins=pins)
+    tls = Tls.from_context(context, pins)
+    return _translated(context, pins) if tls is None else tls
 
 
-def _translated(context):
+def _translated(context, pins):
     """The settings of a context that belongs to another OpenSSL than the engine's, as far as they can be read."""
     import ssl
     import warnings
@@ -103,4 +131,5 @@ def _translated(context):
         system_trust=not trusted,
         min_version=0x0304 if context.minimum_version == ssl.TLSVersion.TLSv1_3 else 0x0303,
         keylog_file=context.keylog_filename,
+        pins=pins,
     )

@@ -36,26 +36,48 @@ static int text_arg(PyObject *value, const char *name, const char **ret_text)
     return *ret_text == NULL ? -1 : 0;
 }
 
+/* An argument that is None or a tuple of str, whose texts |list| then points to; 0 or -1. */
+static int pins_arg(PyObject *value, const char **list, size_t *ret_count)
+{
+    *ret_count = 0;
+    if (value == NULL || value == Py_None)
+        return 0;
+    if (!PyTuple_Check(value) || PyTuple_GET_SIZE(value) > RQX_TLS_PINS_MAX) {
+        PyErr_Format(PyExc_ValueError, "pins must be a tuple of at most %d str", RQX_TLS_PINS_MAX);
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(value); i++) {
+        if (text_arg(PyTuple_GET_ITEM(value, i), "pins", &list[i]) < 0)
+            return -1;
+    }
+    *ret_count = (size_t)PyTuple_GET_SIZE(value);
+    return 0;
+}
+
 static int tls_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"verify",       "ca_file",     "ca_dir",    "ca_pem",       "cert_file",   "key_file",
-                            "key_password", "keylog_file", "trust_env", "system_trust", "min_version", NULL};
+    static char *names[] = {"verify",      "ca_file",      "ca_dir",      "ca_pem",    "cert_file",
+                            "key_file",    "key_password", "keylog_file", "trust_env", "system_trust",
+                            "min_version", "pins",         NULL};
     PyObject *ca_file = NULL, *ca_dir = NULL, *ca_pem = NULL, *cert = NULL, *key = NULL, *password = NULL,
-             *keylog = NULL;
+             *keylog = NULL, *pins = NULL;
+    const char *pin_list[RQX_TLS_PINS_MAX];
     CoreTls *self = (CoreTls *)op;
     rqx_tls_options options;
     rqx_tls *native = NULL;
     int rc;
 
     rqx_tls_options_init(&options);
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$pOOOOOOOppi:Tls", names, &options.verify, &ca_file, &ca_dir,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$pOOOOOOOppiO:Tls", names, &options.verify, &ca_file, &ca_dir,
                                      &ca_pem, &cert, &key, &password, &keylog, &options.trust_env,
-                                     &options.system_trust, &options.min_version) ||
+                                     &options.system_trust, &options.min_version, &pins) ||
         text_arg(ca_file, "ca_file", &options.ca_file) < 0 || text_arg(ca_dir, "ca_dir", &options.ca_dir) < 0 ||
         text_arg(ca_pem, "ca_pem", &options.ca_pem) < 0 || text_arg(cert, "cert_file", &options.cert_file) < 0 ||
         text_arg(key, "key_file", &options.key_file) < 0 || text_arg(keylog, "keylog_file", &options.keylog_file) < 0 ||
-        text_arg(password, "key_password", &options.key_password) < 0)
+        text_arg(password, "key_password", &options.key_password) < 0 ||
+        pins_arg(pins, pin_list, &options.pin_count) < 0)
         return -1;
+    options.pins = options.pin_count == 0 ? NULL : pin_list;
     options.ca_pem_len = options.ca_pem == NULL ? 0 : strlen(options.ca_pem);
     rc = rqx_tls_new(&options, &native);
     if (rc < 0) {
@@ -166,12 +188,15 @@ static void *ssl_ctx_of(PyObject *context)
 
 static PyObject *tls_from_context(PyObject *type, PyObject *args)
 {
-    PyObject *context, *base, *check = NULL;
+    PyObject *context, *base, *check = NULL, *pins = NULL;
+    const char *pin_list[RQX_TLS_PINS_MAX];
     int shared = shares_openssl(), checks, rc;
+    size_t pin_count;
     CoreTls *self;
     void *ctx;
 
-    if (shared < 0 || !PyArg_ParseTuple(args, "O:from_context", &context))
+    if (shared < 0 || !PyArg_ParseTuple(args, "O|O:from_context", &context, &pins) ||
+        pins_arg(pins, pin_list, &pin_count) < 0)
         return NULL;
     base = PyImport_ImportModule("_ssl");
     if (base != NULL)
@@ -193,7 +218,7 @@ static PyObject *tls_from_context(PyObject *type, PyObject *args)
     self = (CoreTls *)((PyTypeObject *)type)->tp_alloc((PyTypeObject *)type, 0);
     if (self == NULL)
         return NULL;
-    rc = rqx_tls_from_ssl_ctx(ctx, checks, &self->native);
+    rc = rqx_tls_from_ssl_ctx(ctx, checks, pin_list, pin_count, &self->native);
     if (rc < 0) {
         Py_DECREF(self);
         return tls_failure(rc, NULL);
@@ -229,14 +254,15 @@ static void tls_dealloc(PyObject *op)
 static PyMethodDef tls_methods[] = {
     {"load", tls_load, METH_NOARGS, "load($self, /)\n--\n\nRead the files now; OSError names one that cannot be used."},
     {"from_context", tls_from_context, METH_VARARGS | METH_CLASS,
-     "from_context($type, context, /)\n--\n\nBorrow an ssl.SSLContext; None where it belongs to another OpenSSL."},
+     "from_context($type, context, pins=None, /)\n--\n\nBorrow an ssl.SSLContext; None where it belongs to another "
+     "OpenSSL."},
     {NULL, NULL, 0, NULL},
 };
 
-PyDoc_STRVAR(tls_doc,
-             "Tls(*, verify=True, ca_file=None, ca_dir=None, ca_pem=None, cert_file=None, key_file=None,\n"
-             "    key_password=None, keylog_file=None, trust_env=True, system_trust=True, min_version=771)\n--\n\n"
-             "How TLS connections are made and whom they trust.");
+PyDoc_STRVAR(tls_doc, "Tls(*, verify=True, ca_file=None, ca_dir=None, ca_pem=None, cert_file=None, key_file=None,\n"
+                      "    key_password=None, keylog_file=None, trust_env=True, system_trust=True, min_version=771,\n"
+                      "    pins=None)\n--\n\n"
+                      "How TLS connections are made and whom they trust.");
 
 static PyType_Slot tls_slots[] = {
     {Py_tp_doc, (void *)tls_doc},   {Py_tp_init, tls_init},

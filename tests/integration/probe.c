@@ -175,9 +175,15 @@ static int make_engine(const struct args *args)
 
 static int make_tls(const struct args *args, rqx_tls **ret_tls)
 {
+    const char *pins[RQX_TLS_PINS_MAX];
+    const struct pair *pair;
     rqx_tls_options options;
+    int index = -1;
 
     rqx_tls_options_init(&options);
+    while (options.pin_count < RQX_TLS_PINS_MAX && (pair = arg_next(args, "pin", &index)) != NULL)
+        pins[options.pin_count++] = pair->value;
+    options.pins = options.pin_count == 0 ? NULL : pins;
     options.verify = (int)arg_number(args, "verify", 1);
     options.system_trust = (int)arg_number(args, "system_trust", 0);
     options.ca_file = arg_text(args, "ca", NULL);

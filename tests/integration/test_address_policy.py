@@ -241,8 +241,9 @@ def test_what_is_no_rule(rule):
             build(deny=[rule])
         with pytest.raises(ValueError, match="is not an address"):
             build(allow=[rule])
-    with pytest.raises(ValueError, match="is not an address"):
-        requestx.AddressPolicy().allows(rule)
+    if "%" not in rule:
+        with pytest.raises(ValueError, match="is not an address"):
+            requestx.AddressPolicy().allows(rule)
 
 
 def test_a_text_is_no_list():

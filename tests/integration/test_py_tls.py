@@ -48,7 +48,7 @@ def test_a_foreign_context_is_translated(ca, nginx, monkeypatch):
             return requestx._core.Tls(**settings)
 
         @staticmethod
-        def from_context(context):
+        def from_context(context, pins=None):
             return None
 
     monkeypatch.setattr(_tls, "Tls", Foreign)

@@ -144,7 +144,7 @@ def test_methods_of_clients(kind, name):
 def test_module_functions(name):
     got = parameters(getattr(requestx, name))
     wanted = {"params", "headers", "cookies", "auth", "proxy", "follow_redirects", "verify", "timeout", "trust_env"}
-    wanted |= {"url", "verify_ssl", "ca_bundle", "cert_file"}
+    wanted |= {"url", "verify_ssl", "ca_bundle", "cert_file", "address_policy", "pins"}
     wanted |= {"method"} if name in ("request", "stream") else set()
     wanted |= set(BODY) if name not in ("get", "options", "head", "delete") else set()
     assert set(got) == wanted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import io
+import ipaddress
 import ssl
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, MutableMapping
 from http.cookiejar import CookieJar
@@ -41,6 +42,9 @@ def settings() -> None:
     assert raw is not None and limits.max_connections == 1
     context: ssl.SSLContext = requestx.create_ssl_context(verify=True, cert=None, trust_env=False)
     requestx.Client(verify=context, limits=limits, timeout=timeout, proxy=proxy).close()
+    policy = requestx.AddressPolicy.public(allow=["10.0.0.1", ipaddress.ip_network("10.1.0.0/16")])
+    allowed: bool = policy.allows("10.0.0.1") and requestx.AddressPolicy(deny=("::1",)) != policy
+    requestx.Client(address_policy=policy if allowed else None, pins=["sha256/" + 43 * "A" + "="]).close()
     status: requestx.codes = requestx.codes.NOT_FOUND
     number: int = requestx.codes.not_found
     phrase: str = requestx.codes.get_reason_phrase(number) + status.phrase

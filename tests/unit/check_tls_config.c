@@ -166,7 +166,7 @@ START_TEST(options_are_checked)
     ck_assert_int_eq(rqx_tls_new(&options, &tls), RQX_ERR_INVALID_ARGUMENT);
     options.struct_size = sizeof options + 8;
     ck_assert_int_eq(rqx_tls_new(&options, &tls), RQX_ERR_INVALID_ARGUMENT);
-    ck_assert_int_eq(rqx_tls_from_ssl_ctx(NULL, 1, &tls), RQX_ERR_INVALID_ARGUMENT);
+    ck_assert_int_eq(rqx_tls_from_ssl_ctx(NULL, 1, NULL, 0, &tls), RQX_ERR_INVALID_ARGUMENT);
     ck_assert_ptr_null(tls);
     rqx_tls_unref(NULL);
     ck_assert_int_eq(rqx_tls_new(NULL, &tls), 0);
@@ -452,7 +452,7 @@ START_TEST(a_borrowed_context_is_used_as_it_is)
     char buffer[8];
     size_t len = 0;
 
-    ck_assert_int_eq(rqx_tls_from_ssl_ctx(ctx, 1, &tls), 0);
+    ck_assert_int_eq(rqx_tls_from_ssl_ctx(ctx, 1, NULL, 0, &tls), 0);
     ck_assert_int_eq(rqx_tls_load(tls, NULL), 0);
     ck_assert(!visit_port(tls, &server, "any.name.example", 443, true)); /* it verifies nothing */
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
@@ -501,7 +501,7 @@ START_TEST(a_borrowed_contexts_own_callback_decides)
     rqx_tls *tls = NULL;
 
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, refuse_all);
-    ck_assert_int_eq(rqx_tls_from_ssl_ctx(ctx, 1, &tls), 0);
+    ck_assert_int_eq(rqx_tls_from_ssl_ctx(ctx, 1, NULL, 0, &tls), 0);
     ck_assert_int_eq(outcome(tls, &server, &err), RQX_ERR_TLS_CERTIFICATE);
     ck_assert_str_eq(err.text, "application verification failure");
     ck_assert_int_eq(err.tls_verify, X509_V_ERR_APPLICATION_VERIFICATION);
@@ -613,7 +613,7 @@ START_TEST(a_borrowed_context_without_memory)
     char *text = NULL;
 
     rqx__mem_fail_at(1, 0);
-    ck_assert_int_eq(rqx_tls_from_ssl_ctx(ctx, 1, &tls), RQX_ERR_NOMEM);
+    ck_assert_int_eq(rqx_tls_from_ssl_ctx(ctx, 1, NULL, 0, &tls), RQX_ERR_NOMEM);
     rqx__mem_fail_at(0, 0);
     SSL_CTX_free(ctx);
     options.ca_file = "/missing";

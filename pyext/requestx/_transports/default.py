@@ -22,16 +22,17 @@ class AsyncEngineStream(_core.AsyncStream, AsyncByteStream):
 
 
 def _make_engine(
-    is_async, verify, cert, trust_env, http1, http2, limits, proxy, uds, local_address, retries, options, address_policy
+    is_async, verify, cert, trust_env, http1, http2, limits, proxy, uds, local_address, retries, options, address_policy,
+    pins,
 ):
     if isinstance(proxy, (str, URL)):
         proxy = Proxy(url=proxy)
-    if verify is True and not cert:
+    if verify is True and not cert and pins is None:
         tls = _default_tls(trust_env)
     else:
         from .._tls import make_tls
 
-        tls = make_tls(verify, cert, trust_env)
+        tls = make_tls(verify, cert, trust_env, pins)
     if address_policy is not None:
         from .._address import rules_of
 
@@ -94,7 +95,7 @@ class HTTPTransport(_Replaceable, BaseTransport):
 
     `uds`, the path of a Unix socket to connect to; `local_address`, the address to connect from; `retries`, how often
     connecting is tried again; `socket_options`, as for `socket.setsockopt()`; `address_policy`, an `AddressPolicy` of
-    which addresses may be connected to.
+    which addresses may be connected to; `pins`, public keys of which a server has to have one.
     """
 
     def __init__(
@@ -112,10 +113,11 @@ class HTTPTransport(_Replaceable, BaseTransport):
         socket_options=None,
         *,
         address_policy=None,
+        pins=None,
     ):
         self._pool = _make_engine(
             False, verify, cert, trust_env, http1, http2, limits, proxy, uds, local_address, retries, socket_options,
-            address_policy,
+            address_policy, pins,
         )
 
     def handle_request(self, request):
@@ -164,10 +166,11 @@ class AsyncHTTPTransport(_Replaceable, AsyncBaseTransport):
         socket_options=None,
         *,
         address_policy=None,
+        pins=None,
     ):
         self._pool = _make_engine(
             True, verify, cert, trust_env, http1, http2, limits, proxy, uds, local_address, retries, socket_options,
-            address_policy,
+            address_policy, pins,
         )
 
     async def handle_async_request(self, request):

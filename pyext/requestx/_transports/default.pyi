@@ -29,6 +29,7 @@ class HTTPTransport(BaseTransport):
         socket_options: Optional[Iterable[SOCKET_OPTION]] = None,
         *,
         address_policy: Optional[AddressPolicy] = None,
+        pins: Optional[Iterable[str]] = None,
     ) -> None: ...
     def handle_request(self, request: Request) -> Response: ...
 
@@ -48,5 +49,6 @@ class AsyncHTTPTransport(AsyncBaseTransport):
         socket_options: Optional[Iterable[SOCKET_OPTION]] = None,
         *,
         address_policy: Optional[AddressPolicy] = None,
+        pins: Optional[Iterable[str]] = None,
     ) -> None: ...
     async def handle_async_request(self, request: Request) -> Response: ...
