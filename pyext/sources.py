@@ -40,7 +40,7 @@ def write_version_header(directory: pathlib.Path) -> None:
         target.write_text(text)
 
 
-PACKAGES = ["libnghttp2", "openssl", "libcares", "libidn2", "zlib"]
+PACKAGES = ["libnghttp2", "openssl", "libcares", "libidn2", "libpsl", "zlib"]
 OPTIONAL = {"libbrotlidec": "HAVE_BROTLI", "libzstd": "HAVE_ZSTD"}
 
 
@@ -58,7 +58,7 @@ def present() -> list[str]:
 
 
 def coding_macros() -> list[str]:
-    return [f"-D{OPTIONAL[name]}=1" for name in present()]
+    return ["-DHAVE_PSL=1", *(f"-D{OPTIONAL[name]}=1" for name in present())]
 
 
 def function_macros(build: pathlib.Path) -> list[str]:

@@ -1,11 +1,14 @@
 /*
- * settings.c - deadlines, a proxy, credentials and a field for every request; and what is known of a failure.
+ * settings.c - deadlines, a proxy, credentials, cookies and a field for every request; and what is known of a failure.
  *
- *     settings URL CA-FILE [PROXY-URL [SECONDS]]
+ *     settings URL CA-FILE [PROXY-URL [SECONDS [COOKIE-FILE]]]
+ *
+ * An empty PROXY-URL is none.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <requestx/requestx.h>
 
@@ -40,6 +43,25 @@ static int set_defaults(rqx_client_options *options, rqx_headers *fields)
     if (rv == 0)
         rv = rqx_headers_add(fields, "User-Agent", strlen("User-Agent"), "example/1.0", strlen("example/1.0"));
     options->headers = fields;
+    return rv;
+}
+/* [end] */
+
+/* [cookies] */
+static int open_jar(rqx_client_options *options, const char *path)
+{
+    int rv = rqx_cookies_new(&options->cookies);
+
+    if (rv == 0)
+        rv = rqx_cookies_load_file(options->cookies, path, time(NULL));
+    return rv == RQX_ERR_SYSTEM ? 0 : rv; /* no such file yet */
+}
+
+static int close_jar(rqx_client_options *options, const char *path)
+{
+    int rv = rqx_cookies_save_file(options->cookies, path, 1, time(NULL));
+
+    rqx_cookies_unref(options->cookies);
     return rv;
 }
 /* [end] */
@@ -86,17 +108,20 @@ int main(int argc, char **argv)
     int failed = 1;
 
     if (argc < 3) {
-        fprintf(stderr, "usage: %s URL CA-FILE [PROXY-URL [SECONDS]]\n", argv[0]);
+        fprintf(stderr, "usage: %s URL CA-FILE [PROXY-URL [SECONDS [COOKIE-FILE]]]\n", argv[0]);
         return 2;
     }
     rqx_tls_options_init(&tls_options);
     tls_options.ca_file = argv[2];
     rqx_client_options_init(&options);
     set_deadlines(&options, argc > 4 ? atoll(argv[4]) * 1000 : 30000);
-    if ((argc < 4 || set_proxy(&options, argv[3]) == 0) && rqx_headers_new(&fields) == 0 &&
+    if ((argc < 4 || argv[3][0] == '\0' || set_proxy(&options, argv[3]) == 0) &&
+        (argc < 6 || open_jar(&options, argv[5]) >= 0) && rqx_headers_new(&fields) == 0 &&
         set_defaults(&options, fields) == 0 && rqx_tls_new(&tls_options, &options.tls) == 0 &&
         rqx_engine_new(NULL, &engine) == 0 && rqx_client_new(engine, &options, &client) == 0)
         failed = ask(client, argv[1]);
+    if (options.cookies != NULL && close_jar(&options, argv[5]) < 0)
+        failed = 1;
     rqx_client_unref(client);
     rqx_engine_unref(engine);
     rqx_headers_free(fields);

@@ -9,6 +9,7 @@
 
 #include <requestx/address.h>
 #include <requestx/auth.h>
+#include <requestx/cookies.h>
 #include <requestx/engine.h>
 #include <requestx/headers.h>
 #include <requestx/proxy.h>
@@ -73,7 +74,8 @@ typedef struct rqx_client_options {
     rqx_proxy *proxy;
     /** 1 (default): HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY count, unless |proxy| is set */
     int trust_env;
-    /** default fields: sent unless the request has one of that name; NULL: none */
+    /** default fields: sent unless the request has one of that name; Authorization, Cookie and Proxy-Authorization
+        stay behind when a redirect leads to another origin; NULL: none */
     const rqx_headers *headers;
     /** default credentials, or NULL */
     rqx_auth *auth;
@@ -112,6 +114,8 @@ typedef struct rqx_client_options {
     uint32_t max_decode_ratio;
     /** which addresses may be connected to, at every redirect too; copied; NULL (default): any */
     const rqx_address_policy *address_policy;
+    /** stores what responses set, and is asked for each request; NULL (default): none */
+    rqx_cookies *cookies;
 } rqx_client_options;
 
 /** Sets every field to its default.  Since 0.1. */

@@ -9,6 +9,7 @@
 #include <requestx/address.h>
 #include <requestx/auth.h>
 #include <requestx/client.h>
+#include <requestx/cookies.h>
 #include <requestx/decoder.h>
 #include <requestx/engine.h>
 #include <requestx/error.h>

@@ -38,6 +38,8 @@ typedef struct rqx_url rqx_url;
 typedef struct rqx_headers rqx_headers;
 /** Credentials of a request: see auth.h.  Immutable and counted. */
 typedef struct rqx_auth rqx_auth;
+/** Cookies that servers set: see cookies.h.  Counted. */
+typedef struct rqx_cookies rqx_cookies;
 /** How TLS connections are made and whom they trust: see tls.h.  Immutable and counted. */
 typedef struct rqx_tls rqx_tls;
 /** A proxy and its credentials: see proxy.h.  Immutable and counted. */

@@ -8,6 +8,7 @@
 #include "client/exchange.h"
 #include "client/proxy.h"
 #include "http/noproxy.h"
+#include "http/redirect.h"
 #include "net/address.h"
 
 /* Most socket options of a client, and bytes of one. */
@@ -48,6 +49,8 @@ static void client_free(struct rqx_client *client)
 {
     free_socket_options(client);
     rqx_headers_free(client->defaults);
+    rqx_headers_free(client->defaults_elsewhere);
+    rqx_cookies_unref(client->options.cookies);
     rqx_tls_unref(client->options.tls);
     rqx_proxy_unref(client->options.proxy);
     rqx_proxy_unref(client->env_http);
@@ -134,6 +137,14 @@ static int copy_address_policy(struct rqx_client *client, const rqx_client_optio
     return rv;
 }
 
+/* Credentials among the default fields are for where the first request goes, as all others are. */
+static int copy_defaults(struct rqx_client *client, const rqx_headers *headers)
+{
+    int rv = rqx_headers_copy(headers, &client->defaults);
+
+    return rv < 0 ? rv : rqx__redirect_fields(headers, false, false, &client->defaults_elsewhere);
+}
+
 static int copy_options(struct rqx_client *client, const rqx_client_options *options)
 {
     rqx_client_options *own = &client->options;
@@ -142,6 +153,7 @@ static int copy_options(struct rqx_client *client, const rqx_client_options *opt
     *own = *options;
     own->headers = NULL;
     own->proxy = options->proxy == NULL ? NULL : rqx_proxy_ref(options->proxy);
+    own->cookies = options->cookies == NULL ? NULL : rqx_cookies_ref(options->cookies);
     own->auth = options->auth == NULL ? NULL : rqx_auth_ref(options->auth);
     own->tls = options->tls == NULL ? NULL : rqx_tls_ref(options->tls);
     if (own->tls == NULL)
@@ -151,7 +163,7 @@ static int copy_options(struct rqx_client *client, const rqx_client_options *opt
     if (rv >= 0)
         rv = copy_address_policy(client, options);
     if (rv >= 0 && options->headers != NULL)
-        rv = rqx_headers_copy(options->headers, &client->defaults);
+        rv = copy_defaults(client, options->headers);
     if (rv >= 0)
         rv = copy_text(options->local_address, &client->local_address);
     if (rv >= 0)

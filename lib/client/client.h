@@ -19,11 +19,12 @@ struct rqx_client {
     struct rqx__dead dead; /* for the last unref */
 
     /* immutable */
-    struct rqx_engine *engine;          /* counted */
-    rqx_client_options options;         /* pointers inside are the client's own copies or references */
-    struct rqx_headers *defaults;       /* or NULL */
-    rqx_socket_option *socket_options;  /* own copies, as |options| has them; or NULL */
-    rqx_address_policy *address_policy; /* own copy, as |options| has it; or NULL */
+    struct rqx_engine *engine;              /* counted */
+    rqx_client_options options;             /* pointers inside are the client's own copies or references */
+    struct rqx_headers *defaults;           /* or NULL */
+    struct rqx_headers *defaults_elsewhere; /* those that another origin may see; or NULL */
+    rqx_socket_option *socket_options;      /* own copies, as |options| has them; or NULL */
+    rqx_address_policy *address_policy;     /* own copy, as |options| has it; or NULL */
     char *local_address;
     char *unix_path;
     char *no_proxy;      /* NO_PROXY as it stood at creation, or NULL */

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "client/cookies.h"
 
 #define H2_NO_ERROR 0u
 #define H2_CANCEL   8u
@@ -499,6 +500,11 @@ static int take_final_head(struct rqx__exchange *exchange, int64_t content_lengt
         exchange->drop_expect = true;
         discard_body(exchange, content_length);
         return 0;
+    }
+    if (exchange->client->options.cookies != NULL) {
+        rv = rqx__cookies_receive(exchange);
+        if (rv < 0)
+            return rv;
     }
     rv = rqx__hop_wanted(exchange, &err);
     if (rv < 0) {

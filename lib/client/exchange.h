@@ -42,7 +42,8 @@ struct rqx__hop {
     bool drop_auth;      /* another origin than the first */
     char *userinfo_auth; /* Basic value made of the URL's userinfo; own, secret, or NULL */
     size_t userinfo_auth_len;
-    char *target; /* absolute form for a proxy; own, or NULL */
+    char *target;  /* absolute form for a proxy; own, or NULL */
+    char *cookies; /* of the client's jar; own, secret, or NULL */
 };
 
 struct rqx__exchange {
@@ -89,7 +90,7 @@ struct rqx__exchange {
     bool discard;   /* the body is of a response that is not given: redirect, 421 */
     bool redirecting;
     bool misdirected;           /* 421 was answered once */
-    bool drop_expect;   /* 417 was answered: the replay does not expect 100 (Continue) */
+    bool drop_expect;           /* 417 was answered: the replay does not expect 100 (Continue) */
     bool avoid_h2;              /* HTTP_1_1_REQUIRED: the replay speaks HTTP/1.1 */
     bool reader_waits;          /* the user was told RQX_AGAIN by read */
     bool no_timer;              /* there was no memory for its deadline */
@@ -165,7 +166,8 @@ int rqx__hop_wanted(struct rqx__exchange *exchange, struct rqx__err *err);
 int rqx__hop_next(struct rqx__exchange *exchange, struct rqx__err *err);
 /* Fills exchange->head. */
 int rqx__hop_head(struct rqx__exchange *exchange);
-/* The peer does not meet the expectation: this hop is sent again without it (RFC 9110 section 10.1.1).  RQX_ERR_NOMEM. */
+/* The peer does not meet the expectation: this hop is sent again without it (RFC 9110 section 10.1.1).  RQX_ERR_NOMEM.
+ */
 int rqx__hop_drop_expect(struct rqx__exchange *exchange);
 void rqx__hop_done(struct rqx__hop *hop);
 

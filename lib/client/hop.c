@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "client/cookies.h"
 #include "client/exchange.h"
 #include "client/proxy.h"
 #include "http/auth.h"
@@ -21,6 +22,7 @@ static void clear_userinfo_auth(struct rqx__hop *hop)
 void rqx__hop_done(struct rqx__hop *hop)
 {
     clear_userinfo_auth(hop);
+    rqx__cookies_forget(hop);
     rqx__free(hop->target);
     rqx_headers_free(hop->fields);
     rqx_url_unref(hop->url);
@@ -139,8 +141,10 @@ int rqx__hop_head(struct rqx__exchange *exchange)
     head->scheme = rqx_url_scheme(hop->url);
     head->authority = host != NULL ? (rqx_slice){host->value, host->value_len} : rqx_url_authority(hop->url);
     head->fields = fields;
-    head->defaults = exchange->client->defaults;
+    head->defaults = hop->drop_auth ? exchange->client->defaults_elsewhere : exchange->client->defaults;
     rv = choose_auth(exchange);
+    if (rv >= 0 && exchange->client->options.cookies != NULL)
+        rv = rqx__cookies_send(exchange);
     if (rv >= 0)
         rv = choose_target(exchange);
     if (rv < 0)

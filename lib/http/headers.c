@@ -63,6 +63,7 @@ static struct known known_candidate(size_t len, unsigned char first)
         KNOWN('t', "trailer", TRAILER);
         KNOWN('u', "upgrade", UPGRADE);
         KNOWN('l', "location", LOCATION);
+        KNOWN('s', "set-cookie", SET_COOKIE);
         KNOWN('c', "connection", CONNECTION);
         KNOWN('k', "keep-alive", KEEP_ALIVE);
         KNOWN('r', "retry-after", RETRY_AFTER);

@@ -38,6 +38,7 @@ struct rqx__head {
     const struct rqx_headers *fields;  /* of the request; host, connection-specific ones included: the codec leaves out */
     const struct rqx_headers *defaults; /* of the client: sent unless |fields| has one of that name; NULL: none */
     rqx_slice authorization;           /* value to send unless |fields| has an Authorization; NULL data: none */
+    rqx_slice cookies;                 /* cookie pairs to send after those of a Cookie field; NULL data: none */
     rqx_slice proxy_fields;            /* complete field lines for an HTTP/1.1 proxy in absolute form; empty: none */
     const struct rqx_headers *trailers; /* or NULL */
     bool has_body;                     /* pull_body will be asked */

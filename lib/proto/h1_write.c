@@ -149,8 +149,8 @@ static char *put_field(char *at, const struct rqx__field *field)
     return PUT_LITERAL(at, "\r\n");
 }
 
-/* RFC 6265 section 5.4: one Cookie field, however many there are. */
-static char *put_cookies(char *at, const struct rqx_headers *fields, size_t first)
+/* RFC 6265 section 5.4: one Cookie field, however many there are.  |more| stands in no field. */
+static char *put_cookies(char *at, const struct rqx_headers *fields, size_t first, rqx_slice more)
 {
     size_t i;
 
@@ -163,6 +163,21 @@ static char *put_cookies(char *at, const struct rqx_headers *fields, size_t firs
             at = PUT_LITERAL(at, "; ");
         at = put(at, fields->fields[i].value, fields->fields[i].value_len);
     }
+    if (more.data != NULL) {
+        at = PUT_LITERAL(at, "; ");
+        at = PUT_SLICE(at, more);
+    }
+    return PUT_LITERAL(at, "\r\n");
+}
+
+/* Those that found no Cookie field to go with. */
+static char *put_own_cookies(char *at, const struct rqx__head *head)
+{
+    if (head->cookies.data == NULL || has_id(head->fields, RQX__FIELD_COOKIE) ||
+        has_id(head->defaults, RQX__FIELD_COOKIE))
+        return at;
+    at = PUT_LITERAL(at, "Cookie: ");
+    at = PUT_SLICE(at, head->cookies);
     return PUT_LITERAL(at, "\r\n");
 }
 
@@ -198,7 +213,7 @@ static char *put_list(char *at, const struct rqx_headers *fields, const struct r
         if (field->id != RQX__FIELD_COOKIE)
             at = put_field(at, field);
         else if (!cookies)
-            at = put_cookies(at, fields, i);
+            at = put_cookies(at, fields, i, head->cookies);
         cookies |= field->id == RQX__FIELD_COOKIE;
     }
     return at;
@@ -287,7 +302,7 @@ static size_t measure(const struct rqx_headers *fields)
 
 static size_t measure_head(const struct rqx__head *head)
 {
-    return head->method.len + head->target.len + head->authority.len + head->authorization.len +
+    return head->method.len + head->target.len + head->authority.len + head->authorization.len + head->cookies.len +
            head->proxy_fields.len + measure(head->fields) + measure(head->defaults) + measure(head->trailers) + EXTRA;
 }
 
@@ -307,6 +322,7 @@ int rqx__h1_write_head(struct rqx__buf *out, const struct rqx__head *head, const
     at = PUT_LITERAL(at, "\r\n");
     at = put_list(at, head->defaults, head, plan);
     at = put_list(at, head->fields, head, plan);
+    at = put_own_cookies(at, head);
     at = put_authorization(at, head);
     at = PUT_SLICE(at, head->proxy_fields);
     at = put_connection(at, head);

@@ -277,6 +277,8 @@ int rqx__h2_build_request(struct rqx__h2 *h2, const struct rqx__stream *stream, 
         rv = push_defaults(h2, head);
     if (rv == 0)
         rv = push_fields(h2, head->fields);
+    if (rv == 0 && head->cookies.data != NULL)
+        rv = push_cookie(h2, head->cookies.data, head->cookies.len);
     if (rv == 0)
         rv = push_authorization(h2, head);
     if (rv == 0)

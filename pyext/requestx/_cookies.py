@@ -22,7 +22,7 @@ _PLAIN = {
 
 @public
 class Cookies(MutableMapping):
-    """Cookies by name. `jar` is the `http.cookiejar.CookieJar` that holds them."""
+    """Cookies by name. `jar` is the `http.cookiejar.CookieJar` that holds them; one that is given keeps its own policy."""
 
     def __init__(self, cookies=None):
         self._jar = None
@@ -43,9 +43,9 @@ class Cookies(MutableMapping):
     def jar(self):
         """The jar that holds the cookies."""
         if self._jar is None:
-            from http.cookiejar import CookieJar
+            from ._cookiejar import new_jar
 
-            self._jar = CookieJar()
+            self._jar = new_jar()
         return self._jar
 
     @jar.setter

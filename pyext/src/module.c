@@ -259,10 +259,21 @@ static void module_free(void *module)
     core_graveyard_done(state);
 }
 
+static PyObject *module_is_public_suffix(PyObject *module, PyObject *domain)
+{
+    Py_ssize_t len;
+    const char *text = PyUnicode_AsUTF8AndSize(domain, &len);
+
+    (void)module;
+    return text == NULL ? NULL : PyBool_FromLong(rqx_cookies_public_suffix(text, (size_t)len));
+}
+
 static PyMethodDef module_methods[] = {
     {"register", (PyCFunction)(void (*)(void))module_register, METH_VARARGS | METH_KEYWORDS,
      "register(**names)\n--\n\nHand classes and functions of the package to the extension."},
     {"versions", module_versions, METH_NOARGS, "versions()\n--\n\nVersions of the library and of what it runs on."},
+    {"is_public_suffix", module_is_public_suffix, METH_O,
+     "is_public_suffix(domain)\n--\n\nWhether nobody may set cookies for the domain: a registry's, such as \"co.uk\"."},
     {"_forked", module_forked, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

@@ -289,6 +289,8 @@ static int make_client(const struct args *args)
         rv = make_proxy(args, &options.proxy);
     if (rv == 0 && auth != NULL)
         rv = auth_make(auth, &options.auth);
+    if (rv == 0 && arg_number(args, "cookies", 0) != 0)
+        rv = rqx_cookies_new(&options.cookies);
     if (rv == 0)
         rv = make_address_policy(args, &policy);
     options.address_policy = policy;
@@ -299,6 +301,7 @@ static int make_client(const struct args *args)
     rqx_tls_unref(options.tls);
     rqx_proxy_unref(options.proxy);
     rqx_auth_unref(options.auth);
+    rqx_cookies_unref(options.cookies);
     return rv;
 }
 

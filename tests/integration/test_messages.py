@@ -375,3 +375,19 @@ def test_duplex(any_probe, app):
     run.end(b"third")
     done = run.wait()
     assert (done.error, done.body) == ("", b"firstsecondthird")
+
+
+# ---- cookies
+
+
+@pytest.mark.parametrize("port", ["https", "http"])
+def test_a_jar_keeps_cookies_across_hops_and_requests(any_probe, app, port):
+    url = getattr(app, f"{port}_url")
+    client = any_probe(redirects=5, cookies=1)
+    done = client.get(url("/cookies/set?a=1&b=2"))
+    assert (done.status, done.json) == (200, {"cookies": {"a": "1", "b": "2"}})
+    done = client.get(url("/cookies"), header={"Cookie": "own=0; a=mine"})
+    assert done.json == {"cookies": {"own": "0", "a": "mine", "b": "2"}}
+    done = client.get(url("/cookies/delete?a="))
+    assert done.json == {"cookies": {"b": "2"}}
+    assert any_probe().get(url("/cookies")).json == {"cookies": {}}

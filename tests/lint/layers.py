@@ -29,6 +29,7 @@ OWNERS = {
     r"brotli/.*": ("lib/http/coding",),
     r"zstd\.h": ("lib/http/coding",),
     r"idn2\.h": ("lib/http/idna", "lib/http/url"),
+    r"libpsl\.h": ("lib/http/psl",),
     r"sys/epoll\.h": ("lib/loop/poller_epoll",),
     r"sys/timerfd\.h": ("lib/loop/timers",),
     r"sys/eventfd\.h": ("lib/loop/wake",),
@@ -36,7 +37,7 @@ OWNERS = {
 }
 
 # One library's header in one file each, where the design says so.
-SINGLE = {r"zlib\.h": 1, r"brotli/decode\.h": 1, r"zstd\.h": 1, r"idn2\.h": 1, r"sys/epoll\.h": 1}
+SINGLE = {r"zlib\.h": 1, r"brotli/decode\.h": 1, r"zstd\.h": 1, r"idn2\.h": 1, r"libpsl\.h": 1, r"sys/epoll\.h": 1}
 
 LONGEST_FILE = 1000
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)

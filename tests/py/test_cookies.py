@@ -129,6 +129,43 @@ def test_what_is_kept(client, value, kept):
     assert client.get("https://example.org/").text == ("a=1" if kept else "")
 
 
+@pytest.mark.parametrize(
+    ("host", "domain", "kept"),
+    [
+        ("a.co.uk", "co.uk", False),
+        ("a.co.uk", ".CO.UK", False),
+        ("a.co.uk", "com", False),
+        ("a.co.uk", "github.io", False),
+        ("a.co.uk", "a.co.uk", True),
+        ("www.a.co.uk", "a.co.uk", True),
+        ("a.github.io", "github.io", False),
+        ("a.example.com", "com", False),
+        ("a.example.com", "ample.com", False),
+        ("a.local", "local", False),
+        ("mylocalhost", "localhost", False),
+        ("localhost", "localhost", True),
+        ("127.0.0.1", "0.0.1", False),
+        ("127.0.0.1", "127.0.0.1", True),
+    ],
+)
+def test_domains_of_registries_and_others_are_refused(client, host, domain, kept):
+    set_by(client, f"https://{host}/", f"a=1; Domain={domain}")
+    assert bool(client.cookies) is kept
+    assert client.get(f"https://{host}/").text == ("a=1" if kept else "")
+
+
+def test_a_registry_s_own_host_has_cookies_for_itself_alone(client):
+    set_by(client, "https://github.io/", "a=1; Domain=github.io")
+    assert client.get("https://github.io/").text == "a=1"
+    assert client.get("https://someone.github.io/").text == ""
+
+
+def test_a_cookie_without_a_domain_is_its_host_s_alone(client):
+    set_by(client, "https://example.org/", "a=1", "b=2; Domain=example.org")
+    assert client.get("https://example.org/").text == "a=1; b=2"
+    assert client.get("https://sub.example.org/").text == "b=2"
+
+
 def test_secure_cookies_stay_off_plain_http(client):
     set_by(client, "https://example.org/", "a=1; Secure")
     assert client.get("https://example.org/").text == "a=1"

@@ -159,6 +159,19 @@ START_TEST(cookies_are_one_field)
     add(request.fields, "cookie", "b=2; c=3");
     add(request.fields, "Cookie", "d=4");
     check_head(&request, GET "Cookie: a=1; b=2; c=3; d=4\r\nX: y\r\n\r\n");
+    request_init(&request, "GET", "/");
+    add(request.fields, "Cookie", "a=1");
+    add(request.fields, "X", "y");
+    add(request.fields, "cookie", "b=2");
+    request.head.cookies = RQX__LIT("e=5; f=6");
+    check_head(&request, GET "Cookie: a=1; b=2; e=5; f=6\r\nX: y\r\n\r\n");
+    request_init(&request, "GET", "/");
+    add(request.defaults, "Cookie", "default=1");
+    request.head.cookies = RQX__LIT("e=5");
+    check_head(&request, GET "Cookie: default=1; e=5\r\n\r\n");
+    request_init(&request, "GET", "/");
+    request.head.cookies = RQX__LIT("e=5");
+    check_head(&request, GET "Cookie: e=5\r\n\r\n");
 }
 END_TEST
 

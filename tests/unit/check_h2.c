@@ -201,6 +201,10 @@ START_TEST(cookies_are_sent_as_crumbs)
     owner_field(&owner, "Cookie", "c=3");
     ck_assert_str_eq(request_text(&owner), GET_LINES
                      "!cookie: a=1\ncookie: session=0123456789012345678901234567890\n!cookie: b=2\n!cookie: c=3\n");
+    owner_init(&owner, "/");
+    owner_field(&owner, "Cookie", "a=1");
+    owner.head.cookies = RQX__LIT("d=4; e=5");
+    ck_assert_str_eq(request_text(&owner), GET_LINES "!cookie: a=1\n!cookie: d=4\n!cookie: e=5\n");
 }
 END_TEST
 

@@ -270,6 +270,7 @@ static const struct {
     {"proxy-authorization", RQX__FIELD_PROXY_AUTHORIZATION},
     {"proxy-connection", RQX__FIELD_PROXY_CONNECTION},
     {"retry-after", RQX__FIELD_RETRY_AFTER},
+    {"set-cookie", RQX__FIELD_SET_COOKIE},
     {"te", RQX__FIELD_TE},
     {"trailer", RQX__FIELD_TRAILER},
     {"transfer-encoding", RQX__FIELD_TRANSFER_ENCODING},

@@ -1,0 +1,36 @@
+"""The jar that cookies are kept in unless a program brings its own: `http.cookiejar`'s, with the public suffix list.
+
+Imported when the first cookie is stored.
+"""
+
+from http.cookiejar import IPV4_RE, CookieJar, DefaultCookiePolicy, eff_request_host
+
+from . import _core
+
+
+class Policy(DefaultCookiePolicy):
+    """Refuses cookies for what a registry owns ("com", "co.uk", "github.io") and for parts of an address, and keeps those
+    without a domain to their host (RFC 6265 sections 5.1.3, 5.3 and 5.4)."""
+
+    def set_ok_domain(self, cookie, request):
+        if cookie.domain_specified:
+            host, host_or_local = eff_request_host(request)
+            domain = cookie.domain.lstrip(".").lower()
+            if domain != host:
+                if IPV4_RE.search(host) or _core.is_public_suffix(domain):
+                    return False
+            elif _core.is_public_suffix(domain):
+                # the host is one itself, and then the cookie is for it alone
+                cookie.domain = host_or_local
+                cookie.domain_specified = cookie.domain_initial_dot = False
+        return super().set_ok_domain(cookie, request)
+
+    def return_ok_domain(self, cookie, request):
+        # one without any domain is of the program's own making, and goes everywhere
+        if cookie.domain and not cookie.domain_specified and cookie.domain != eff_request_host(request)[1]:
+            return False
+        return super().return_ok_domain(cookie, request)
+
+
+def new_jar():
+    return CookieJar(Policy())
