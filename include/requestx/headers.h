@@ -2,8 +2,8 @@
  * requestx/headers.h - a list of fields in the order in which they were added (RFC 9110 section 5).
  *
  * Names compare without case and keep the case they were given (HTTP/2 sends them in lower case).  Names are tokens,
- * values hold no CR, LF or NUL and neither begin nor end with a space: everything else is refused when it is added, so
- * that a list which exists can be sent.  One owner; not for several threads at once.
+ * values hold no control character but the tab and neither begin nor end with a space: everything else is refused when
+ * it is added, so that a list which exists can be sent.  One owner; not for several threads at once.
  */
 #ifndef REQUESTX_HEADERS_H
 #define REQUESTX_HEADERS_H

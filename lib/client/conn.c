@@ -150,6 +150,8 @@ static void say_goodbye(struct rqx__conn *conn)
     struct rqx__err err;
     size_t written;
 
+    if (conn->write_failed)
+        return;
     if (!conn->said_goodbye) {
         conn->said_goodbye = true;
         conn->codec->ops->shutdown(conn->codec);
@@ -312,6 +314,7 @@ bool rqx__conn_look(struct rqx__conn *conn)
  */
 static bool last_words(struct rqx__conn *conn, const struct rqx__err *err)
 {
+    conn->write_failed = true;
     while (conn->codec->open_streams != 0) {
         if (!read_some(conn))
             return false;

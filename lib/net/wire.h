@@ -14,7 +14,7 @@
  *   is level triggered.
  * - write() takes fewer bytes than offered only where the socket is full, and says RQX_AGAIN next.  The others must be
  *   offered again, unchanged.
- * - After a negative result only free() may be called.
+ * - After a negative result only free() may be called, and after one of write() read() too: the peer may have said why.
  * - Only shutdown() says anything to the peer at the end; free() closes the descriptor and is all that a forked child
  *   may call.
  */

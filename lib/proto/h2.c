@@ -375,7 +375,8 @@ bool rqx__h2_unprocessed(const struct rqx__h2 *h2, const struct rqx__stream *str
 {
     if (!(stream->flags & RQX__H2_HEADERS_SENT))
         return true;
-    if (!h2->goaway || stream->id <= h2->goaway_last)
+    /* one that was answered was worked on, whatever the peer says */
+    if (!h2->goaway || stream->id <= h2->goaway_last || (stream->flags & RQX__H2_ANSWERED))
         return false;
     /* a connection that answers its first stream with an error would have it replayed on the next one for ever */
     return stream->id != 1 || h2->goaway_code == NGHTTP2_NO_ERROR || h2->goaway_code == NGHTTP2_HTTP_1_1_REQUIRED;

@@ -53,13 +53,25 @@ static int begin_headers(nghttp2_session *session, const nghttp2_frame *frame, v
     return frame->hd.type == NGHTTP2_PUSH_PROMISE ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE : 0;
 }
 
-/* nghttp2 checked that it is three digits. */
+/* Closes the stream as nghttp2 does for a field that it refuses. */
+static void bad_field(struct rqx__h2 *h2, struct rqx__stream *stream)
+{
+    struct rqx__err err;
+
+    rqx__err_set(&err, RQX_ERR_PROTOCOL, "%s: malformed field in a header section", rqx_error_text(RQX_ERR_PROTOCOL));
+    err.h2_code = NGHTTP2_PROTOCOL_ERROR;
+    rqx__h2_kill(h2, stream, NGHTTP2_PROTOCOL_ERROR, &err);
+}
+
+/* nghttp2 checked that it is three digits, but takes 000 to 099 for a final response (RFC 9110 section 15). */
 static int begin_section(struct rqx__h2 *h2, struct rqx__stream *stream, const uint8_t *value, size_t len)
 {
     uint64_t status = 0;
 
-    if (rqx__parse_u64((const char *)value, len, 999, &status) != 0)
+    if (rqx__parse_u64((const char *)value, len, 999, &status) != 0 || status < 100) {
+        bad_field(h2, stream);
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
     h2->status = (int)status;
     stream->flags |= RQX__H2_ANSWERED;
     if (!goes_on(h2, stream, stream->ops->head(stream, h2->status, (rqx_slice){"", 0}, RQX_HTTP_2)))
@@ -176,6 +188,26 @@ static bool section_done(struct rqx__h2 *h2, struct rqx__stream *stream, const n
 
 /* ---- bodies ---- */
 
+static void length_error(const struct rqx__stream *stream, struct rqx__err *err)
+{
+    rqx__err_set(err, RQX_ERR_RESPONSE_LENGTH, "%s of %" PRId64 " bytes", rqx_error_text(RQX_ERR_RESPONSE_LENGTH),
+                 stream->content_length);
+}
+
+/* nghttp2 counts too, but not what answers CONNECT, of which all but a tunnel has a length. */
+static bool has_length(struct rqx__h2 *h2, struct rqx__stream *stream, bool complete)
+{
+    uint64_t length = (uint64_t)stream->content_length;
+    struct rqx__err err;
+
+    if (stream->content_length < 0 || stream->received == length || (stream->received < length && !complete))
+        return true;
+    length_error(stream, &err);
+    err.h2_code = NGHTTP2_PROTOCOL_ERROR;
+    rqx__h2_kill(h2, stream, NGHTTP2_PROTOCOL_ERROR, &err);
+    return false;
+}
+
 static int data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data, size_t len, void *user)
 {
     struct rqx__h2 *h2 = user;
@@ -188,6 +220,8 @@ static int data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const
     if (stream == NULL)
         return 0;
     stream->received += len;
+    if (!has_length(h2, stream, false))
+        return 0;
     rqx__h2_guard_bytes(h2, len);
     if (flags & NGHTTP2_FLAG_PADDED)
         rqx__h2_guard_padded(h2);
@@ -202,6 +236,8 @@ static void remote_end(struct rqx__h2 *h2, struct rqx__stream *stream)
 {
     bool cut = !(stream->flags & (RQX__H2_LOCAL_DONE | RQX__H2_TUNNEL));
 
+    if (!has_length(h2, stream, true))
+        return;
     stream->flags |= RQX__H2_REMOTE_DONE;
     if (cut)
         stream->ops->body_refused(stream);
@@ -300,12 +336,6 @@ static int frame_received(nghttp2_session *session, const nghttp2_frame *frame, 
 }
 
 /* ---- the end of streams ---- */
-
-static void length_error(const struct rqx__stream *stream, struct rqx__err *err)
-{
-    rqx__err_set(err, RQX_ERR_RESPONSE_LENGTH, "%s of %" PRId64 " bytes", rqx_error_text(RQX_ERR_RESPONSE_LENGTH),
-                 stream->content_length);
-}
 
 /* The peer reset the stream with |code|. */
 static unsigned reset_error(const struct rqx__stream *stream, uint32_t code, struct rqx__err *err)

@@ -467,6 +467,23 @@ START_TEST(the_first_stream_is_not_replayed_after_an_error)
 }
 END_TEST
 
+/* A peer that answers a stream has worked on it, whatever its GOAWAY says. */
+START_TEST(what_was_answered_is_not_replayed_after_goaway)
+{
+    struct owner first;
+    struct owner second;
+
+    open_get(&first);
+    open_get(&second);
+    ck_assert_int_eq(raw_headers(&link, 3, false, "200", NULL), 0);
+    ck_assert_int_eq(raw_goaway(&link, 1, NGHTTP2_NO_ERROR, ""), 0);
+    check_closed(&second, RQX_ERR_GOAWAY, 0);
+    ck_assert_int_eq(first.closes, 0);
+    ck_assert_int_eq(raw_headers(&link, 1, true, "204", NULL), 0);
+    check_closed_well(&first);
+}
+END_TEST
+
 START_TEST(the_first_stream_is_replayed_after_a_graceful_goaway)
 {
     struct owner owner;
@@ -690,6 +707,7 @@ static Suite *h2_close_suite(void)
     tcase_add_test(tcase, a_graceful_goaway_comes_in_two_steps);
     tcase_add_test(tcase, the_code_of_goaway_is_kept);
     tcase_add_test(tcase, the_first_stream_is_not_replayed_after_an_error);
+    tcase_add_test(tcase, what_was_answered_is_not_replayed_after_goaway);
     tcase_add_test(tcase, the_first_stream_is_replayed_after_a_graceful_goaway);
     tcase_add_test(tcase, goaway_may_demand_http_1_1);
     tcase_add_test(tcase, goaway_refuses_what_waits_behind_a_full_buffer);

@@ -136,6 +136,7 @@ START_TEST(malformed_responses_are_errors_of_their_stream)
     check_malformed(false, "200", unknown, 0, false, RQX_ERR_PROTOCOL, MALFORMED_FIELD);
     check_malformed(false, "101", NULL, 0, false, RQX_ERR_PROTOCOL, MALFORMED_FIELD);
     check_malformed(false, "20x", NULL, 0, false, RQX_ERR_PROTOCOL, MALFORMED_FIELD);
+    check_malformed(true, "099", NULL, 0, false, RQX_ERR_PROTOCOL, MALFORMED_FIELD);
     check_malformed(false, NULL, NULL, 0, false, RQX_ERR_PROTOCOL, MALFORMED_MESSAGE);
     check_malformed(true, "103", NULL, 0, false, RQX_ERR_PROTOCOL, MALFORMED_MESSAGE);
     check_malformed(false, "103", NULL, 5, true, RQX_ERR_PROTOCOL, "protocol violated by the peer: PROTOCOL_ERROR");
@@ -166,6 +167,32 @@ START_TEST(a_body_must_have_the_length_announced)
     check_malformed(false, "200", ten, 9, true, RQX_ERR_RESPONSE_LENGTH, text);
     check_malformed(false, "200", ten, 11, false, RQX_ERR_RESPONSE_LENGTH, text);
     check_malformed(true, "200", ten, 0, false, RQX_ERR_RESPONSE_LENGTH, text);
+}
+END_TEST
+
+/* nghttp2 does not count for CONNECT. */
+START_TEST(a_body_that_refuses_a_tunnel_has_its_length_too)
+{
+    static const char *const ten[] = {"content-length", "10", NULL};
+    static const size_t lengths[] = {9, 10, 11};
+    size_t i;
+
+    for (i = 0; i < 3; i++) {
+        int32_t id = (int32_t)i * 2 + 1;
+        struct owner owner;
+
+        owner_init(&owner, "example.com:443");
+        owner.head.method = RQX__LIT("CONNECT");
+        raw_request(&link, &owner);
+        ck_assert_int_eq(raw_headers(&link, id, false, "403", ten), 0);
+        ck_assert_int_eq(raw_data(&link, id, lengths[i] < 11, lengths[i]), 0);
+        ck_assert_int_eq(link_send(&link), 0);
+        if (lengths[i] == 10)
+            check_closed_well(&owner);
+        else
+            check_closed(&owner, RQX_ERR_RESPONSE_LENGTH, 0);
+        ck_assert_uint_eq(count_frames(&link, NGHTTP2_RST_STREAM, id), lengths[i] == 10 ? 0 : 1);
+    }
 }
 END_TEST
 
@@ -274,6 +301,7 @@ static Suite *h2_response_suite(void)
     tcase_add_test(tcase, malformed_responses_are_errors_of_their_stream);
     tcase_add_test(tcase, trailers_without_the_end_are_an_error_of_their_stream);
     tcase_add_test(tcase, a_body_must_have_the_length_announced);
+    tcase_add_test(tcase, a_body_that_refuses_a_tunnel_has_its_length_too);
     tcase_add_test(tcase, white_space_around_a_value_is_dropped);
 
     tcase = rqx_add_case(suite, "upcalls");
