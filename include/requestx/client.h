@@ -109,8 +109,8 @@ typedef struct rqx_client_options {
     size_t socket_option_count;
     /** bytes that a body's content codings may give, more is RQX_ERR_DECODED_TOO_LARGE; default 0: any number */
     uint64_t max_decoded;
-    /** the same in multiples of the bytes received, once a MiB came out (text stays below 50, bombs are near or above
-       1,000); default 256; 0: any */
+    /** the same in multiples of the bytes received, once 64 MiB came out: honest data may repeat itself, but a little
+       must not become very much; default 256; 0: any */
     uint32_t max_decode_ratio;
     /** which addresses may be connected to, at every redirect too; copied; NULL (default): any */
     const rqx_address_policy *address_policy;

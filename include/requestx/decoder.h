@@ -14,7 +14,7 @@ RQX_BEGIN_DECLS
 /**
  * Makes a decoder for the value |codings| of a Content-Encoding field ("gzip", "gzip, br").  |*ret_decoder| is NULL,
  * with 0, where there is nothing that is known and to be undone.  At most |max_bytes| come out (0: no limit), and,
- * beyond the first MiB, at most |max_ratio| times what went in (0: no limit).  Errors: RQX_ERR_DECODING (a chain too
+ * beyond the first 64 MiB, at most |max_ratio| times what went in (0: no limit).  Errors: RQX_ERR_DECODING (a chain too
  * long), RQX_ERR_NOMEM.  Since 0.1.
  */
 RQX_API int rqx_decoder_new(const char *codings, size_t len, uint64_t max_bytes, uint32_t max_ratio,

@@ -29,7 +29,7 @@ static int join_codings(const struct rqx_response *response, struct rqx__buf *bu
 
 static int make_decoder(struct rqx_response *response)
 {
-    struct rqx__decoder_limits limits = {0, 0};
+    struct rqx__decoder_limits limits = {0, 0, RQX__DECODER_RATIO_FROM};
     struct rqx__buf codings;
     int rv;
 

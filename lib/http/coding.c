@@ -11,8 +11,6 @@
 /* Least and most that is asked for in one step. */
 #define CHUNK_MIN ((size_t)1024)
 #define CHUNK_MAX ((size_t)32 * 1024)
-/* Output from which on the ratio counts: small bodies may well be all zeros. */
-#define RATIO_FROM ((uint64_t)1024 * 1024)
 
 struct stage {
     const struct rqx__coding *coding;
@@ -192,7 +190,7 @@ static bool ratio_is_passed(const struct rqx__decoder *decoder, const struct sta
 {
     uint64_t ratio = decoder->limits.max_ratio;
 
-    return ratio != 0 && stage->produced > RATIO_FROM && stage->produced / ratio >= decoder->taken &&
+    return ratio != 0 && stage->produced > decoder->limits.ratio_from && stage->produced / ratio >= decoder->taken &&
            stage->produced > decoder->taken * ratio;
 }
 

@@ -23,13 +23,17 @@
 
 struct rqx__decoder;
 
+/* Output from which on the ratio counts by default: less than that harms nobody, whatever little it came of. */
+#define RQX__DECODER_RATIO_FROM ((uint64_t)64 * 1024 * 1024)
+
 /*
- * Caps against bombs: at most |max_bytes| of output (0: none), and, once more than 1 MiB came out, at most |max_ratio|
- * times the input (0: none).  They hold for each coding of a chain, not only for the last.
+ * Caps against bombs: at most |max_bytes| of output (0: none), and, once more than |ratio_from| bytes came out, at most
+ * |max_ratio| times the input (0: none).  They hold for each coding of a chain, not only for the last.
  */
 struct rqx__decoder_limits {
     uint64_t max_bytes;
     uint32_t max_ratio;
+    uint64_t ratio_from;
 };
 
 /*

@@ -17,7 +17,7 @@ struct rqx_decoder {
 
 int rqx_decoder_new(const char *codings, size_t len, uint64_t max_bytes, uint32_t max_ratio, rqx_decoder **ret_decoder)
 {
-    struct rqx__decoder_limits limits = {max_bytes, max_ratio};
+    struct rqx__decoder_limits limits = {max_bytes, max_ratio, RQX__DECODER_RATIO_FROM};
     struct rqx__decoder *chain = NULL;
     rqx_decoder *decoder;
     int rv = rqx__decoder_new((rqx_slice){codings, len}, &limits, &chain);
@@ -55,7 +55,8 @@ static int push_all(rqx_decoder *decoder, const uint8_t *data, size_t len)
     rqx__buf_clear(&decoder->out);
     while (used < len || rqx__decoder_has_output(decoder->chain)) {
         size_t taken = 0;
-        int rv = rqx__decoder_push(decoder->chain, data + used, len - used, PIECE, &taken, &decoder->out, &decoder->err);
+        int rv =
+            rqx__decoder_push(decoder->chain, data + used, len - used, PIECE, &taken, &decoder->out, &decoder->err);
 
         if (rv < 0)
             return rv;

@@ -462,13 +462,13 @@ class BaseClient:
     def _redirect_url(request, response):
         try:
             url = URL(response.headers["Location"])
+            if url.scheme and not url.host:
+                # "https:/path" and the like.
+                url = url.copy_with(host=request.url.host)
+            if url.is_relative_url:
+                url = request.url.join(url)
         except InvalidURL as error:
             raise RemoteProtocolError(f"Invalid URL in location header: {error}.", request=request) from None
-        if url.scheme and not url.host:
-            # "https:/path" and the like.
-            url = url.copy_with(host=request.url.host)
-        if url.is_relative_url:
-            url = request.url.join(url)
         if request.url.fragment and not url.fragment:
             # RFC 9110, 10.2.2: the fragment is inherited.
             url = url.copy_with(fragment=request.url.fragment)

@@ -2,6 +2,7 @@
  * decoder.c - the Python type Decoder: content codings undone by the library, for bodies that the engine did not bring.
  */
 #include "core.h"
+#include "errors.h"
 
 typedef struct CoreDecoder {
     PyObject_HEAD rqx_decoder *native; /* NULL: nothing to undo */
@@ -9,17 +10,9 @@ typedef struct CoreDecoder {
 
 static PyObject *decoder_result(CoreDecoder *self, int rc, rqx_slice out)
 {
-    PyObject *type, *error;
-
     if (rc >= 0)
         return PyBytes_FromStringAndSize(out.data == NULL ? "" : out.data, (Py_ssize_t)out.len);
-    if (rc == RQX_ERR_NOMEM)
-        return PyErr_NoMemory();
-    type = core_registered(core_state_of(Py_TYPE(self)), CORE_DecodingError);
-    error = type == NULL ? NULL : PyObject_CallFunction(type, "s", rqx_decoder_text(self->native));
-    if (error != NULL)
-        PyErr_SetObject(type, error);
-    Py_XDECREF(error);
+    core_raise(core_state_of(Py_TYPE(self)), rc, rqx_decoder_text(self->native), NULL);
     return NULL;
 }
 

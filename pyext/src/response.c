@@ -1,6 +1,7 @@
 /*
  * response.c - ResponseBase: what it tells, made of an rqx_response only when it is asked for.
  */
+#include "errors.h"
 #include "headers.h"
 #include "models.h"
 #include "response.h"
@@ -56,21 +57,14 @@ static PyObject *request_of(core_state *state, CoreResponse *self)
     return self->request;
 }
 
-static void raise_decoding(core_state *state, CoreResponse *self)
+static void raise_decoding(core_state *state, CoreResponse *self, int code)
 {
-    const rqx_error *failure = rqx_response_error(self->native);
-    PyObject *type = core_registered(state, CORE_DecodingError), *error;
+    const char *text = code == RQX_ERR_DECODED_TOO_LARGE ? "the response body decodes to more than is allowed"
+                       : code == RQX_ERR_DECODING        ? "the response body's content coding is malformed"
+                                                         : NULL;
 
-    if (type == NULL)
-        return;
-    error = PyObject_CallFunction(type, "s",
-                                  failure->text != NULL && failure->code != 0
-                                      ? failure->text
-                                      : "the response body's content coding is malformed");
-    if (error != NULL && request_of(state, self) != NULL &&
-        PyObject_SetAttr(error, state->names.request, self->request) == 0)
-        PyErr_SetObject(type, error);
-    Py_XDECREF(error);
+    if (request_of(state, self) != NULL)
+        core_raise(state, code, text, self->request);
 }
 
 /* Takes the decoded body out of |native|. */
@@ -82,12 +76,8 @@ PyObject *core_response_content(core_state *state, CoreResponse *self)
     if (self->content != NULL || !self->complete)
         return self->content;
     rc = rqx_response_body(self->native, &body);
-    if (rc == RQX_ERR_NOMEM) {
-        PyErr_NoMemory();
-        return NULL;
-    }
     if (rc < 0) {
-        raise_decoding(state, self);
+        raise_decoding(state, self, rc);
         return NULL;
     }
     self->content = PyBytes_FromStringAndSize(body.data, (Py_ssize_t)body.len);

@@ -35,6 +35,8 @@ def probe(probe_program, ca):
         if one.check and (status != 0 or one.stderr):
             text = one.stderr.decode("utf-8", "replace")
             pytest.fail(f"the probe ended with status {status}:\n{text}", pytrace=False)
+        if one.ended_twice():
+            pytest.fail(f"ended more than once: {one.ended_twice()}", pytrace=False)
 
 
 @pytest.fixture(params=MODES)

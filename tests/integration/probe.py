@@ -131,6 +131,7 @@ class Run:
         self.name = name
         self.events = []  # all but the last one, in order
         self.done = None
+        self.ends = 0  # how often its end was told: never more than once
         self.finished_at = None
 
     def wait(self, timeout=WAIT):
@@ -214,10 +215,9 @@ class Probe:
             if run is None or told["event"] == "stats":
                 self.answers.put(told)
                 continue
-            if told["event"] == "done":
-                run.done = Done(told)
-            elif told["event"] == "group":
-                run.done = Group(told)
+            if told["event"] in ("done", "group"):
+                run.ends += 1
+                run.done = run.done or (Done if told["event"] == "done" else Group)(told)
             else:
                 run.events.append(told)
             run.finished_at = now
@@ -311,6 +311,11 @@ class Probe:
         status = self.close()
         if kind is None and self.check:
             assert status == 0 and not self.stderr, (status, self.stderr.decode("utf-8", "replace"))
+            assert not self.ended_twice(), self.ended_twice()
+
+    def ended_twice(self):
+        """The exchanges whose end was told more than once, with all that was told of them."""
+        return [(run.name, run.ends, run.done) for run in self.runs.values() if run.ends > 1]
 
     def close(self):
         """Ends it in good order, and gives its exit status."""

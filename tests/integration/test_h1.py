@@ -5,7 +5,6 @@ import time
 
 import pytest
 
-from support import h1behaviours
 from support.h1peer import H1Peer
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -365,25 +364,6 @@ def test_field_names_keep_their_case(client, h1peer):
     server = h1peer(reply=OK + b"X-MiXed: 1\r\nx-mixed: 2\r\nContent-Length: 0\r\n\r\n")
     done = client.get(server.url("/"))
     assert done.fields == [("X-MiXed", "1"), ("x-mixed", "2"), ("Content-Length", "0")]
-
-
-@pytest.mark.parametrize("name", sorted(h1behaviours.BEHAVIOURS))
-def test_hostile_behaviours(probe, ca, name):
-    behaviour = h1behaviours.BEHAVIOURS[name]
-    client = probe("embedded-pull")
-    with H1Peer(ca if "tls" in name else None, check=False) as server:
-        for streamed in (0, 1):
-            done = client.get(
-                server.url(f"/behave/{name}"), read_ms=1000, total_ms=4000, streamed=streamed
-            )
-            if behaviour.expect == "ok":
-                assert done.ok, done
-            elif behaviour.expect == "error":
-                assert done.error and done.phase == "protocol", done
-                assert server.address in done.error_text
-            else:
-                assert done.ok or done.phase == "protocol", done
-        assert client.get(server.url("/")).status == 200
 
 
 def test_each_response_byte_by_byte(client, h1peer):

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from support import behaviours, frames
+from support import frames
 from support.h1peer import H1Peer
 from support.peer import Peer, early
 
@@ -451,54 +451,3 @@ def test_the_largest_body_that_is_collected(any_probe, peer):
         done = client.get(server.url(path), max_body=1000)
         assert (done.error, done.phase) == ("BODY_TOO_LARGE", "body")
     assert client.get(server.url("/")).conn == 1
-
-
-# ---- hostile peers
-
-
-@pytest.mark.parametrize("name", sorted(behaviours.BEHAVIOURS))
-def test_hostile_behaviours(probe, peer, name):
-    """Each behaviour gets what the rule it breaks asks for; a sibling stream is not disturbed where
-    the breach is a stream's own."""
-    behaviour = behaviours.BEHAVIOURS[name]
-    client = probe("embedded-pull", ping_idle_ms=-1, redirects=0)
-    options = {"read_ms": 600, "total_ms": 3000, "streamed": 1}
-    if behaviour.expect == "abandon":
-        options.update(close_ms=300)
-    if name.startswith("window-ignored"):
-        options.update(hold=1)  # whoever reads at once is given new credit at once
-    sibling = None
-    if behaviour.kind == "stream":
-        server = peer(check=False)
-        sibling = client.submit(server.url("/slow?ms=150"))
-        server.wait(lambda: server.requests("/slow"))
-        done = client.get(server.url(f"/behave/{name}"), **options)
-    else:
-        server = peer(behaviour.function, check=False)
-        done = client.get(server.url("/"), **options)
-    check_behaviour(behaviour.expect, done, server)
-    if name == "gzip-bomb":
-        assert done.read_error == "DECODED_TOO_LARGE"
-        assert done.length <= 256 * 1024 * 1024
-    if sibling is not None:
-        end = sibling.wait()
-        if behaviour.expect in ("ok", "stream", "timeout", "abandon"):
-            assert (end.error, end.status) == ("", 200), end
-
-
-def check_behaviour(expect, done, server):
-    if expect == "ok":
-        assert done.ok, done
-    elif expect in ("stream", "connection"):
-        assert not done.ok
-        if done.error:
-            assert done.phase == "protocol", done
-            assert server.address in done.error_text
-        else:
-            assert done.read_error in ("DECODING", "DECODED_TOO_LARGE")
-    elif expect == "timeout":
-        assert done.phase == "timeout", done
-    elif expect == "abandon":
-        assert done.error in ("", "CANCELLED"), done
-    else:
-        assert done.ok or done.phase in ("protocol", "timeout") or done.read_error, done

@@ -37,6 +37,7 @@ class Zone:
         self.behaviour = (
             None  # "silent", "garbage", "truncate", "spoof", "wrong-question", "drop-first"
         )
+        self.raw = None  # (records as bytes, how many they are)
         self.delays = {}  # type name or None -> seconds
         self.silent_types = set()
 
@@ -124,6 +125,15 @@ class FakeDns:
     def wrong_question(self, name):
         """An answer to another question than was asked, under the right id."""
         self._zone(name).behaviour = "wrong-question"
+
+    def records(self, name, data, count):
+        """These bytes as the `count` records of every answer."""
+        self._zone(name).raw = (data, count)
+
+    def dead_addresses(self, name, count):
+        """So many of this machine's own, on which nobody listens, and no other."""
+        base = int(ipaddress.ip_address("127.1.0.0"))
+        self._zone(name).addresses = [ipaddress.ip_address(base + index) for index in range(count)]
 
     def drop_first(self, name, count=1):
         """Silence for the first queries of each type, then the truth."""
@@ -237,6 +247,9 @@ class FakeDns:
         return zone.behaviour == "drop-first" and self._seen[key] <= zone.drops
 
     def _twist(self, zone, query, end, whole, qtype, tcp):
+        if zone.raw is not None:
+            data, count = zone.raw
+            return [query[:2] + struct.pack(">HHHHH", 0x8180, 1, count, 0, 0) + query[12:end] + data]
         if zone.behaviour == "garbage":
             return [query[:2] + b"\x81\x80\0\1\0\5\0\0\0\0" + b"\xff" * 40]
         if zone.behaviour == "truncate" and not tcp:

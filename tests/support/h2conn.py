@@ -398,10 +398,16 @@ class Connection(Recorder):
 
     # ends
 
+    def _flush_all(self):
+        """What was said before the end leaves before it, corked or not."""
+        self.push()
+        if self.wire.output:
+            self.wire.flush()
+
     def close(self, linger=1.0):
         """close_notify where TLS is on, then FIN; reads on for a while, since unread input would
         turn FIN into RST."""
-        self._flush_now()
+        self._flush_all()
         self.wire.end_output()
         deadline = time.monotonic() + linger
         while not self.wire.eof and time.monotonic() < deadline:
@@ -410,12 +416,12 @@ class Connection(Recorder):
 
     def abort(self):
         """A TCP RST."""
-        self._flush_now()
+        self._flush_all()
         self.wire.abort()
 
     def half_close(self):
         """FIN without a word from TLS; reading goes on."""
-        self._flush_now()
+        self._flush_all()
         self.wire.half_close()
 
     # checks for the tests

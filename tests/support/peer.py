@@ -45,6 +45,8 @@ class Peer(ScriptedServer):
         self.h1_conns = []
         self.lock = threading.Lock()
         self.refused = 0
+        self.crowd = 1  # requests that a behaviour of connections waits for
+        self.ready = threading.Event()  # such a behaviour has done what the next request is to meet
         self.responder_options = responder_options
         self._recording = {"keep_data": keep_data, "keep_body": keep_body}
         self._counts = Counter()

@@ -73,7 +73,8 @@ class Stream:
         """The final response's fields, or an interim response's (1xx)."""
         if self.alive:
             pairs = headers.items() if isinstance(headers, dict) else headers
-            self.conn.send_headers(self.id, [(":status", status), *pairs], end_stream=end)
+            fields = [(":status", status), *pairs, *self.responder.extra]
+            self.conn.send_headers(self.id, fields, end_stream=end)
 
     def write(self, data=b"", end=False, trailers=None):
         """Queues body bytes (an int: zeros); they leave as the windows allow."""
@@ -119,6 +120,7 @@ class Responder:
         handlers=None,
         grant=True,
         handshake=True,
+        extra=(),
     ):
         from .paths import PATHS
 
@@ -136,6 +138,7 @@ class Responder:
         self.refuse_first = refuse_first
         self.trailers = trailers
         self.hints = hints
+        self.extra = list(extra)
         self.handlers = {**PATHS, **(handlers or {})}
         self.sending = {}
         self.running = {}  # stream id -> Stream, answered in part or not at all

@@ -10,10 +10,8 @@ import time
 import pytest
 
 from support import frames, leaks, servers, www
-from support.behaviours import BEHAVIOURS, of_kind
 from support.blackhole import BlackHole
 from support.certs import PAIRS
-from support.h1behaviours import BEHAVIOURS as H1_BEHAVIOURS
 from support.nginx import BAD_CERTS
 from support.peer import Peer, early
 from support.process import Server, StartError, has_ipv6, wait_until
@@ -615,28 +613,6 @@ def test_a_client_that_refuses_the_certificate_is_noted(peer, curl):
     assert not p.conns
 
 
-@pytest.mark.parametrize("name", sorted(of_kind("stream")))
-def test_each_stream_behaviour_plays(peer, curl, name):
-    p = peer(check=False)
-    _, status, _, error = curl(
-        p.url(f"/behave/{name}"), seconds=5 if BEHAVIOURS[name].expect == "ok" else 0.4
-    )
-    assert not p.errors, p.errors
-    assert p.requests(f"/behave/{name}")
-    if BEHAVIOURS[name].expect == "ok":
-        assert status == 200 and not error
-    if BEHAVIOURS[name].expect == "abandon":
-        p.wait(lambda: p.one().closed_by_client)
-
-
-@pytest.mark.parametrize("name", sorted(of_kind("connection")))
-def test_each_connection_behaviour_plays(peer, curl, name):
-    p = peer(BEHAVIOURS[name].function, check=False)
-    _, status, _, error = curl(p.url("/"), seconds=5 if BEHAVIOURS[name].expect == "ok" else 0.4)
-    assert p.accepted and not p.errors, p.errors
-    assert (status == 200 and not error) == (BEHAVIOURS[name].expect == "ok")
-
-
 # HTTP/1.1, proxies, names
 
 
@@ -665,17 +641,6 @@ def test_h1peer_keeps_connections_and_replies_as_told(h1peer, curl):
     assert len(p.one().requests) == 4
     q = h1peer(reply=b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", piece=1)
     assert curl(q.url("/any"))[2] == b"hi"
-
-
-@pytest.mark.parametrize("name", sorted(H1_BEHAVIOURS))
-def test_each_h1_behaviour_plays(h1peer, curl, name):
-    p = h1peer()
-    _, status, _, error = curl(
-        p.url(f"/behave/{name}"), seconds=5 if H1_BEHAVIOURS[name].expect == "ok" else 0.4
-    )
-    assert len(p.requests()) == 1
-    if H1_BEHAVIOURS[name].expect == "ok":
-        assert status == 200 and not error
 
 
 def test_proxy_peer_works_and_demands_credentials(proxy_peer, peer, h1peer, curl):

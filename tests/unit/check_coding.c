@@ -14,10 +14,11 @@
 #define ZLIB MAX_WBITS
 #define RAW  (-MAX_WBITS)
 
-static const struct rqx__decoder_limits no_limits = {0, 0};
+static const struct rqx__decoder_limits no_limits = {0, 0, 0};
 
 static const char text[] = "the quick brown fox jumps over the lazy dog, again and again and again";
 #define TEXT_LEN (sizeof text - 1)
+#define MIB      ((uint64_t)1024 * 1024)
 
 #ifdef HAVE_BROTLI
 /* |text| */
@@ -437,16 +438,16 @@ START_TEST(the_maximum_of_bytes_holds_to_the_byte)
     struct rqx__buf body = zipped(GZIP, data, sizeof data);
     struct rqx__buf inner;
 
-    expect_limit("gzip", &body, (struct rqx__decoder_limits){sizeof data, 0}, 0, sizeof data);
-    expect_limit("gzip", &body, (struct rqx__decoder_limits){sizeof data - 1, 0}, RQX_ERR_DECODED_TOO_LARGE,
+    expect_limit("gzip", &body, (struct rqx__decoder_limits){sizeof data, 0, MIB}, 0, sizeof data);
+    expect_limit("gzip", &body, (struct rqx__decoder_limits){sizeof data - 1, 0, MIB}, RQX_ERR_DECODED_TOO_LARGE,
                  sizeof data - 1);
-    expect_limit("gzip", &body, (struct rqx__decoder_limits){1, 0}, RQX_ERR_DECODED_TOO_LARGE, 1);
-    expect_limit("gzip", &body, (struct rqx__decoder_limits){UINT64_MAX, UINT32_MAX}, 0, sizeof data);
+    expect_limit("gzip", &body, (struct rqx__decoder_limits){1, 0, MIB}, RQX_ERR_DECODED_TOO_LARGE, 1);
+    expect_limit("gzip", &body, (struct rqx__decoder_limits){UINT64_MAX, UINT32_MAX, MIB}, 0, sizeof data);
     rqx__buf_done(&body);
     /* what stands between two codings may be a little larger than the result */
     fill(data, sizeof data);
     body = nested(data, sizeof data, 2);
-    expect_limit("gzip, gzip", &body, (struct rqx__decoder_limits){sizeof data, 0}, 0, sizeof data);
+    expect_limit("gzip, gzip", &body, (struct rqx__decoder_limits){sizeof data, 0, MIB}, 0, sizeof data);
     rqx__buf_done(&body);
     /* but a chain that swallows everything and gives nothing is no way around it */
     body = zipped(GZIP, "", 0);
@@ -456,27 +457,28 @@ START_TEST(the_maximum_of_bytes_holds_to_the_byte)
     rqx__buf_done(&body);
     body = zipped(GZIP, rqx__buf_head(&inner), inner.len);
     rqx__buf_done(&inner);
-    expect_limit("gzip, gzip", &body, (struct rqx__decoder_limits){1000000, 0}, RQX_ERR_DECODED_TOO_LARGE, 0);
-    expect_limit("gzip, gzip", &body, (struct rqx__decoder_limits){0, 50}, RQX_ERR_DECODED_TOO_LARGE, 0);
+    expect_limit("gzip, gzip", &body, (struct rqx__decoder_limits){1000000, 0, MIB}, RQX_ERR_DECODED_TOO_LARGE, 0);
+    expect_limit("gzip, gzip", &body, (struct rqx__decoder_limits){0, 50, MIB}, RQX_ERR_DECODED_TOO_LARGE, 0);
     expect_limit("gzip, gzip", &body, no_limits, 0, 0);
     rqx__buf_done(&body);
 }
 END_TEST
 
-START_TEST(the_ratio_holds_from_one_mebibyte_on)
+START_TEST(the_ratio_holds_from_where_it_is_told)
 {
     static uint8_t data[2000000];
     struct rqx__buf body = zipped(GZIP, data, 1000000);
 
-    expect_limit("gzip", &body, (struct rqx__decoder_limits){0, 10}, 0, 1000000);
+    expect_limit("gzip", &body, (struct rqx__decoder_limits){0, 10, MIB}, 0, 1000000);
     rqx__buf_done(&body);
     body = zipped(GZIP, data, sizeof data);
-    expect_limit("gzip", &body, (struct rqx__decoder_limits){0, 100}, RQX_ERR_DECODED_TOO_LARGE, 1024 * 1024 + 32768);
-    expect_limit("gzip", &body, (struct rqx__decoder_limits){0, 2000}, 0, sizeof data);
+    expect_limit("gzip", &body, (struct rqx__decoder_limits){0, 100, MIB}, RQX_ERR_DECODED_TOO_LARGE,
+                 1024 * 1024 + 32768);
+    expect_limit("gzip", &body, (struct rqx__decoder_limits){0, 2000, MIB}, 0, sizeof data);
     rqx__buf_done(&body);
     fill(data, sizeof data);
     body = zipped(GZIP, data, sizeof data);
-    expect_limit("gzip", &body, (struct rqx__decoder_limits){0, 2}, 0, sizeof data);
+    expect_limit("gzip", &body, (struct rqx__decoder_limits){0, 2, MIB}, 0, sizeof data);
     rqx__buf_done(&body);
 }
 END_TEST
@@ -536,8 +538,9 @@ START_TEST(brotli_is_undone)
     rqx__buf_init(&body, SIZE_MAX);
     ck_assert_int_eq(rqx__buf_append(&body, brotli_zeros, sizeof brotli_zeros), 0);
     expect_limit("br", &body, no_limits, 0, sizeof zeros);
-    expect_limit("br", &body, (struct rqx__decoder_limits){1000, 0}, RQX_ERR_DECODED_TOO_LARGE, 1000);
-    expect_limit("br", &body, (struct rqx__decoder_limits){0, 100}, RQX_ERR_DECODED_TOO_LARGE, 1024 * 1024 + 32768);
+    expect_limit("br", &body, (struct rqx__decoder_limits){1000, 0, MIB}, RQX_ERR_DECODED_TOO_LARGE, 1000);
+    expect_limit("br", &body, (struct rqx__decoder_limits){0, 100, MIB}, RQX_ERR_DECODED_TOO_LARGE,
+                 1024 * 1024 + 32768);
     rqx__buf_clear(&body);
     ck_assert_int_eq(rqx__buf_append(&body, brotli_text, sizeof brotli_text), 0);
     ck_assert_int_eq(rqx__buf_append(&body, "", 1), 0);
@@ -587,8 +590,8 @@ START_TEST(zstd_is_undone)
     fill(data, sizeof data / 2);
     zstd(data, sizeof data, &body);
     expect_decoded("zstd", rqx__buf_head(&body), body.len, data, sizeof data);
-    expect_limit("zstd", &body, (struct rqx__decoder_limits){sizeof data, 0}, 0, sizeof data);
-    expect_limit("zstd", &body, (struct rqx__decoder_limits){sizeof data - 1, 0}, RQX_ERR_DECODED_TOO_LARGE,
+    expect_limit("zstd", &body, (struct rqx__decoder_limits){sizeof data, 0, MIB}, 0, sizeof data);
+    expect_limit("zstd", &body, (struct rqx__decoder_limits){sizeof data - 1, 0, MIB}, RQX_ERR_DECODED_TOO_LARGE,
                  sizeof data - 1);
     body.data[body.off + body.len - 1] ^= 1;
     expect_refused("zstd", rqx__buf_head(&body), body.len, "zstd: ");
@@ -673,7 +676,7 @@ static void add_limits(Suite *suite)
     tcase_add_test(tcase, a_chain_is_at_most_five_long);
     tcase_add_test(tcase, no_more_than_what_is_wanted_comes);
     tcase_add_test(tcase, the_maximum_of_bytes_holds_to_the_byte);
-    tcase_add_test(tcase, the_ratio_holds_from_one_mebibyte_on);
+    tcase_add_test(tcase, the_ratio_holds_from_where_it_is_told);
     tcase_add_test(tcase, the_maximum_of_the_buffer_holds);
     tcase_add_test(tcase, a_failure_is_final);
 #ifdef RQX_TEST_ALLOC

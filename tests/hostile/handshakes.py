@@ -1,0 +1,135 @@
+"""TLS that cannot be trusted or does not get far: certificates, lies about the protocol, and every
+kind of end in each phase of the handshake."""
+
+from support.expect import Expect
+from support.listener import ScriptedServer
+
+from .play import SHORT, Case
+
+CERTIFICATES = {
+    "expired": "a certificate whose time is over",
+    "not_yet_valid": "a certificate whose time has not come",
+    "self_signed": "a certificate that nobody signed",
+    "wrong_host": "a certificate for another host",
+    "untrusted": "a certificate of an authority that is not trusted",
+    "missing_intermediate": "a chain with a gap",
+}
+
+
+def _scene(make, h2_alone=False):
+    """`make(world)` gives the server that is in for it."""
+
+    def open(world):
+        server = make(world)
+        if h2_alone:
+            world.settings = {"protocols": 2}
+            world.elsewhere = [world.peer().url("/held")]
+        world.url = server.url("/victim", scheme="https")
+        world.after_url = world.peer().url("/after")
+        world.check = lambda result: ["the server got a request"] if getattr(server, "requests", list)() else []
+
+    return open
+
+
+# ---- ends, in each phase
+
+FATAL_ALERT = b"\x15\x03\x03\x00\x02\x02\x28"  # handshake_failure
+GARBAGE = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+
+
+class Handshaker(ScriptedServer):
+    """Plays a handshake up to `phase`: "hello" (the client's has come), "flight" (half of the
+    server's has gone), and then does what it is told to."""
+
+    scheme = "https"
+
+    def __init__(self, ca, phase, deed):
+        self.tls = ca.server_context()
+        self.phase = phase
+        self.deed = deed
+        super().__init__(check=False)
+
+    def serve(self, wire, number):
+        wire.step()
+        if self.phase == "flight":
+            self._half_a_flight(wire)
+        if isinstance(self.deed, bytes):
+            wire.write(self.deed)
+            wire.flush()
+            wire.end_output()
+        elif self.deed == "abort":
+            return wire.abort()
+        elif self.deed == "close":
+            wire.end_output()
+        wire.idle(None) if self.deed == "hang" else self._until_closed(wire)
+
+    def _until_closed(self, wire):
+        while not wire.eof:
+            wire.step()
+
+    def _half_a_flight(self, wire):
+        import ssl
+
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        incoming.write(bytes(wire.input))
+        tls = self.tls.wrap_bio(incoming, outgoing, server_side=True)
+        try:
+            tls.do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+        flight = outgoing.read()
+        wire.write(flight[: len(flight) // 2])
+        wire.flush()
+
+
+DEEDS = {
+    "garbage": (GARBAGE, "bytes that are no TLS"),
+    "alert": (FATAL_ALERT, "a fatal alert"),
+    "close": ("close", "the end"),
+    "abort": ("abort", "a TCP RST"),
+    "hang": ("hang", "nothing more"),
+}
+PHASES = {"hello": "after the client's hello", "flight": "in the middle of the server's handshake"}
+
+
+def _ends():
+    for phase, when in PHASES.items():
+        for name, (deed, what) in DEEDS.items():
+            hangs = name == "hang"
+            expect = Expect(f"stream {'CONNECT_TIMEOUT' if hangs else 'TLS_HANDSHAKE'}", after="new", **({"connect": SHORT} if hangs else {}))
+
+            def make(world, phase=phase, deed=deed):
+                return world.add(Handshaker(world.ca, phase, deed))
+
+            yield Case("tls", f"{phase}-{name}", expect, _scene(make), f"{what} {when}")
+
+
+# ---- lies about the protocol
+
+
+def _lies():
+    rule = "RFC 7301, RFC 9113, 3.2"
+    refused = Expect("stream TLS_ALPN", after="new")
+    confused = Expect("stream PROTOCOL", after="new")
+
+    def no_alpn(world):
+        return world.peer(alpn=None)
+
+    def http1(world):
+        return world.h1peer(tls=True)
+
+    yield Case("tls", "alpn-none", refused, _scene(no_alpn, True), "no protocol is chosen where HTTP/2 alone was offered", rule)
+    yield Case("tls", "alpn-other", refused, _scene(http1, True), "HTTP/1.1 where HTTP/2 alone was offered", rule)
+    yield Case("tls", "alpn-none-yet-h2", confused, _scene(no_alpn), "no protocol is chosen, and HTTP/2 spoken", rule)
+
+
+def cases():
+    for name, doc in CERTIFICATES.items():
+        expect = Expect("stream TLS_CERTIFICATE", after="new")
+
+        def make(world, name=name):
+            return world.peer(cert=name)
+
+        yield Case("tls", name, expect, _scene(make), doc, "RFC 9110, 4.3.4")
+    yield from _ends()
+    yield from _lies()
