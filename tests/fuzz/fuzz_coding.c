@@ -60,7 +60,7 @@ static void take(struct rqx__decoder *decoder, const uint8_t *data, size_t len, 
 /* The body in pieces made by |cuts|, or at once (NULL), each in memory that ends where it does. */
 static struct result decode(const char *codings, const uint8_t *data, size_t len, struct fuzz_cuts *cuts, size_t want)
 {
-    struct rqx__decoder_limits limits = {MOST, 0};
+    struct rqx__decoder_limits limits = {MOST, 0, 0};
     struct rqx__decoder *decoder = NULL;
     struct result result = {.rv = 0};
 
