@@ -85,6 +85,30 @@ def tinyproxy_auth(server_dir):
         yield server
 
 
+@pytest.fixture(scope="session")
+def microsocks(server_dir):
+    with servers.Microsocks(server_dir) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def microsocks_auth(server_dir):
+    with servers.Microsocks(server_dir, username="proxy-user", password="proxy-pass") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def danted(server_dir):
+    with servers.Danted(server_dir) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def nghttpx(ca, server_dir, tinyproxy):
+    with servers.Nghttpx(ca, server_dir, tinyproxy.port) as server:
+        yield server
+
+
 @pytest.fixture(params=["nginx", "nghttpd", "h2o", "app"])
 def any_server(request):
     """Each real HTTP/2 server in turn; all serve GET / over https_url."""

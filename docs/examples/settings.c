@@ -25,11 +25,15 @@ static void set_deadlines(rqx_client_options *options, int64_t total_ms)
 /* [proxy] */
 static int set_proxy(rqx_client_options *options, const char *text)
 {
+    rqx_proxy_options settings;
     rqx_url *url = NULL;
     int rv = rqx_url_parse(text, strlen(text), NULL, &url);
 
+    rqx_proxy_options_init(&settings);
+    settings.user = "proxy-user";
+    settings.password = "proxy-pass";
     if (rv == 0)
-        rv = rqx_proxy_new(url, "proxy-user", "proxy-pass", NULL, &options->proxy);
+        rv = rqx_proxy_new(url, &settings, &options->proxy);
     rqx_url_unref(url);
     return rv;
 }

@@ -7,8 +7,9 @@
  * the exchange ends with RQX_ERR_ADDRESS_DENIED, whose text names host and addresses.
  *
  * Behind a proxy that resolves names itself (HTTP, CONNECT, SOCKS5h) the library connects to the proxy, whose address
- * is the one asked about; the origin's is not known, and only the proxy can refuse it.  An origin that is given as an
- * address (also as a number: 0x7f000001, 127.1), and localhost, are asked about all the same.
+ * is the one asked about; the origin's is not known, and only the proxy can refuse it.  Behind a SOCKS5 proxy whose
+ * names are resolved here (socks5) both are asked about, and the proxy is not asked for what is denied.  An origin that
+ * is given as an address (also as a number: 0x7f000001, 127.1), and localhost, are asked about all the same.
  *
  * Rules are addresses and networks: "192.0.2.7", "192.0.2.0/24", "2001:db8::/32"; and "unix": sockets on a path.  The
  * rule with the longest prefix that holds an address decides, and of two alike the one that denies.  Where no rule

@@ -71,9 +71,10 @@ static int copy_text(const char *text, char **ret_copy)
     return *ret_copy == NULL ? RQX_ERR_NOMEM : 0;
 }
 
-static int env_proxy(const char *scheme, rqx_proxy **ret_proxy)
+static int env_proxy(const char *scheme, rqx_tls *tls, rqx_proxy **ret_proxy)
 {
     const char *text = rqx__env_proxy(scheme);
+    rqx_proxy_options options;
     rqx_url *url = NULL;
     int rv;
 
@@ -82,8 +83,27 @@ static int env_proxy(const char *scheme, rqx_proxy **ret_proxy)
     rv = rqx__env_proxy_url(text, &url);
     if (rv < 0)
         return rv;
-    rv = rqx_proxy_new(url, NULL, NULL, NULL, ret_proxy);
+    rqx_proxy_options_init(&options);
+    options.tls = tls;
+    rv = rqx_proxy_new(url, &options, ret_proxy);
     rqx_url_unref(url);
+    return rv;
+}
+
+/* Both proxies of the environment trust the system, and share what is read for that. */
+static int env_proxies(struct rqx_client *client)
+{
+    rqx_tls *tls = NULL;
+    int rv;
+
+    if (rqx__env_proxy("http") == NULL && rqx__env_proxy("https") == NULL)
+        return 0;
+    rv = rqx_tls_new(NULL, &tls);
+    if (rv >= 0)
+        rv = env_proxy("http", tls, &client->env_http);
+    if (rv >= 0)
+        rv = env_proxy("https", tls, &client->env_https);
+    rqx_tls_unref(tls);
     return rv;
 }
 
@@ -93,9 +113,7 @@ static int read_environment(struct rqx_client *client)
 
     if (!client->options.trust_env || client->options.proxy != NULL || client->unix_path != NULL)
         return 0;
-    rv = env_proxy("http", &client->env_http);
-    if (rv >= 0)
-        rv = env_proxy("https", &client->env_https);
+    rv = env_proxies(client);
     if (rv >= 0)
         rv = copy_text(rqx__env_no_proxy(), &client->no_proxy);
     return rv;

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "client/client.h"
 #include "client/exchange.h"
+#include "client/proxy.h"
 
 /* Bytes written in one dispatch before others have their turn. */
 #define WRITE_BUDGET (1024 * 1024)
@@ -31,7 +32,7 @@ static int choose_codec(const struct rqx__origin *origin, enum rqx__alpn alpn, b
         break;
     case RQX__ALPN_NONE:
         /* in clear HTTP/2 is a matter of prior knowledge; over TLS a peer without ALPN speaks HTTP/1.1 */
-        *ret_h2 = !origin->secure && protocols == RQX_PROTO_HTTP2 && origin->proxy == NULL;
+        *ret_h2 = !origin->secure && protocols == RQX_PROTO_HTTP2 && !rqx__proxy_forwards(origin->proxy, false);
         break;
     case RQX__ALPN_OTHER:
         return rqx__err_set(err, RQX_ERR_TLS_ALPN, "TLS handshake with %s:%d: the peer chose a protocol not offered",

@@ -96,22 +96,31 @@ void rqx__exchange_reader_waits(struct rqx__exchange *exchange)
     rqx__exchange_arm(exchange);
 }
 
-/* What was waited for, in words. */
-static const char *describe(const struct rqx__exchange *exchange, int code)
+/* What the dial waits for that the exchange waited for; |text| has room. */
+static const char *describe_dial(const struct rqx__exchange *exchange, char text[RQX__ERR_TEXT_MAX])
 {
-    const struct rqx__dial *dial;
+    const struct rqx__dial *dial = exchange->origin == NULL ? NULL : rqx__pool_first_dial(exchange->origin);
 
+    if (dial == NULL)
+        return "connecting";
+    rqx__dial_describe(dial, text, RQX__ERR_TEXT_MAX);
+    return text;
+}
+
+/* What was waited for, in words; |text| has room for them. */
+static const char *describe(const struct rqx__exchange *exchange, int code, char text[RQX__ERR_TEXT_MAX])
+{
     switch (code) {
     case RQX_ERR_POOL_TIMEOUT:
         return "waiting for a connection or stream";
     case RQX_ERR_CONNECT_TIMEOUT:
-        dial = exchange->origin == NULL ? NULL : rqx__pool_first_dial(exchange->origin);
-        return dial == NULL ? "connecting" : rqx__dial_phase_text(rqx__dial_phase(dial));
+        return describe_dial(exchange, text);
     case RQX_ERR_WRITE_TIMEOUT:
         return "sending the request";
     case RQX_ERR_TOTAL_TIMEOUT:
         if (exchange->state == RQX__EXCHANGE_QUEUED)
-            return exchange->wait == RQX__WAIT_CONNECT ? "connecting" : "waiting for a connection or stream";
+            return exchange->wait == RQX__WAIT_CONNECT ? describe_dial(exchange, text)
+                                                       : "waiting for a connection or stream";
         /* fall through */
     default:
         return exchange->head_seen ? "reading the response body" : "waiting for the response";
@@ -137,11 +146,12 @@ static const char *phase_name(int code)
 static void time_out(struct rqx__exchange *exchange, const struct deadline *deadline)
 {
     rqx_slice host = rqx_url_host(exchange->hop.url);
+    char text[RQX__ERR_TEXT_MAX];
     struct rqx__err err;
 
     rqx__err_set(&err, deadline->code, "request to %.*s:%d: %s timeout of %g s passed while %s", (int)host.len,
                  host.data, rqx_url_effective_port(exchange->hop.url), phase_name(deadline->code),
-                 (double)deadline->ms / 1000, describe(exchange, deadline->code));
+                 (double)deadline->ms / 1000, describe(exchange, deadline->code, text));
     if (deadline->code == RQX_ERR_CONNECT_TIMEOUT && exchange->origin != NULL)
         rqx__pool_dial_expired(exchange);
     rqx__exchange_end(exchange, &err, H2_CANCEL);

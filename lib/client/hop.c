@@ -96,6 +96,23 @@ static int absolute_target(struct rqx__hop *hop, rqx_slice *ret_target)
     return 0;
 }
 
+/* What goes to the proxy alone: where the user wrote credentials for it, they are the ones. */
+static void choose_proxy_fields(struct rqx__exchange *exchange, bool secure)
+{
+    const rqx_proxy *proxy = exchange->hop.proxy;
+    struct rqx__head *head = &exchange->head;
+    bool forwards = rqx__proxy_forwards(proxy, secure);
+    bool written;
+
+    head->in_tunnel = proxy != NULL && !forwards;
+    head->proxy_fields = (rqx_slice){"", 0};
+    if (!forwards)
+        return;
+    written = rqx__headers_find(head->fields, RQX__FIELD_PROXY_AUTHORIZATION, 0) != NULL ||
+              (head->defaults != NULL && rqx__headers_find(head->defaults, RQX__FIELD_PROXY_AUTHORIZATION, 0) != NULL);
+    head->proxy_fields = (rqx_slice){proxy->fields, written ? proxy->secret_at : proxy->fields_len};
+}
+
 static int choose_target(struct rqx__exchange *exchange)
 {
     struct rqx_request *request = exchange->request;
@@ -107,10 +124,10 @@ static int choose_target(struct rqx__exchange *exchange)
     if (hop->proxy == NULL && !request->direct)
         hop->proxy = rqx__client_proxy_for(exchange->client, hop->url);
     head->target = rqx_url_target(hop->url);
-    head->proxy_fields = (rqx_slice){"", 0};
+    choose_proxy_fields(exchange, secure);
     if (request->target != NULL && hop->url == request->url)
         head->target = (rqx_slice){request->target, request->target_len};
-    else if (hop->proxy != NULL && !secure)
+    else if (rqx__proxy_forwards(hop->proxy, secure))
         return absolute_target(hop, &head->target);
     return 0;
 }
@@ -149,8 +166,6 @@ int rqx__hop_head(struct rqx__exchange *exchange)
         rv = choose_target(exchange);
     if (rv < 0)
         return rv;
-    if (hop->proxy != NULL && head->scheme.len == 4)
-        head->proxy_fields = (rqx_slice){hop->proxy->fields, hop->proxy->fields_len};
     head->has_body = request->body.kind != RQX__BODY_NONE && !hop->drop_body;
     head->body_length = head->has_body ? request->body.length : 0;
     head->trailers = head->has_body ? request->trailers : NULL;

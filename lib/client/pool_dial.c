@@ -43,7 +43,7 @@ static bool may_multiplex(const struct rqx__origin *origin)
         return false;
     if (!origin->secure && (protocols & RQX_PROTO_HTTP1) != 0)
         return false; /* HTTP/2 in clear only with prior knowledge */
-    if (!origin->secure && origin->proxy != NULL)
+    if (rqx__proxy_forwards(origin->proxy, origin->secure))
         return false;
     return !origin->known || origin->multiplexes;
 }
@@ -201,8 +201,13 @@ static void fill_target(const struct rqx__origin *origin, struct rqx__dial_targe
     target->local_address = text_or_empty(origin->client->local_address);
     if (origin->proxy != NULL) {
         target->proxy_host = rqx_url_host(origin->proxy->url);
-        target->proxy_port = rqx_url_effective_port(origin->proxy->url);
-        target->tunnel = origin->secure;
+        target->proxy_port = origin->proxy->port;
+        target->proxy_tls = origin->proxy->tls;
+        target->route = rqx__proxy_forwards(origin->proxy, origin->secure) ? RQX__ROUTE_DIRECT : origin->proxy->route;
+        target->proxy_user = (rqx_slice){origin->proxy->user, origin->proxy->user_len};
+        if (origin->proxy->user != NULL)
+            target->proxy_password =
+                (rqx_slice){origin->proxy->user + origin->proxy->user_len, origin->proxy->password_len};
         target->tunnel_fields = (rqx_slice){origin->proxy->fields, origin->proxy->fields_len};
     }
 }

@@ -19,11 +19,21 @@
 
 /* How far a dial has come. */
 enum rqx__dial_phase {
-    RQX__DIAL_RESOLVE = 0, /* looking up the name (of the proxy where there is one) */
-    RQX__DIAL_CONNECT,     /* TCP, RFC 8305 */
-    RQX__DIAL_PROXY,       /* waiting for the proxy's answer to CONNECT */
-    RQX__DIAL_TLS,         /* handshake with the origin */
+    RQX__DIAL_RESOLVE = 0,    /* looking up the name (of the proxy where there is one) */
+    RQX__DIAL_RESOLVE_ORIGIN, /* looking up the origin's name for a proxy that is to be told an address */
+    RQX__DIAL_CONNECT,        /* TCP, RFC 8305 */
+    RQX__DIAL_PROXY_TLS,      /* handshake with the proxy */
+    RQX__DIAL_PROXY,          /* waiting for what the proxy answers */
+    RQX__DIAL_TLS,            /* handshake with the origin */
     RQX__DIAL_READY
+};
+
+/* How the origin is reached. */
+enum rqx__dial_route {
+    RQX__ROUTE_DIRECT = 0, /* without a proxy; or it is the proxy itself that is talked to, in absolute form */
+    RQX__ROUTE_CONNECT,    /* through the proxy by CONNECT */
+    RQX__ROUTE_SOCKS5, /* through it by SOCKS5, the name looked up here: both families, one address after the other */
+    RQX__ROUTE_SOCKS5H /* the same, the name looked up by the proxy */
 };
 
 /* What to reach.  Slices and pointers are borrowed for rqx__dial_new alone (copied or referenced by it). */
@@ -35,9 +45,12 @@ struct rqx__dial_target {
     unsigned protocols;    /* RQX_PROTO_* to offer by ALPN */
     rqx_slice proxy_host;  /* empty: no proxy */
     int proxy_port;
-    bool tunnel;             /* through the proxy by CONNECT; false: talk to the proxy itself (absolute form) */
-    rqx_slice tunnel_fields; /* complete field lines for CONNECT */
-    rqx_slice unix_path;     /* not empty: connect there instead */
+    rqx_tls *proxy_tls;         /* how to talk to the proxy; NULL: in clear */
+    enum rqx__dial_route route; /* meaningful with |proxy_host| */
+    rqx_slice tunnel_fields;    /* complete field lines for CONNECT */
+    rqx_slice proxy_user;       /* for SOCKS5; NULL data: no credentials */
+    rqx_slice proxy_password;
+    rqx_slice unix_path;                     /* not empty: connect there instead */
     const rqx_socket_option *socket_options; /* set on each socket; borrowed for the life of the dial */
     size_t socket_option_count;
     const rqx_address_policy *address_policy; /* or NULL; borrowed for the life of the dial */
@@ -63,7 +76,7 @@ struct rqx__dial;
 typedef void (*rqx__dial_cb)(struct rqx__dial *dial, struct rqx__wire *wire, enum rqx__alpn alpn,
                              const struct rqx__err *err, void *user);
 
-/* Begins.  RQX_ERR_NOMEM, RQX_ERR_INVALID_ARGUMENT (local address). */
+/* Begins.  RQX_ERR_NOMEM, RQX_ERR_INVALID_ARGUMENT (local address), RQX_ERR_INVALID_URL (a name too long for SOCKS). */
 int rqx__dial_new(struct rqx__loop *loop, struct rqx__resolver *resolver, const struct rqx__dial_target *target,
                   rqx__dial_cb done_cb, void *user, struct rqx__dial **ret_dial);
 /* Cancels what is under way and frees.  NULL is allowed. */
@@ -71,8 +84,8 @@ void rqx__dial_free(struct rqx__dial *dial);
 /* In a forked child. */
 void rqx__dial_abandon(struct rqx__dial *dial);
 enum rqx__dial_phase rqx__dial_phase(const struct rqx__dial *dial);
-/* What is waited for, to be put after "while": static. */
-const char *rqx__dial_phase_text(enum rqx__dial_phase phase);
+/* Writes what is waited for, to be put after "while", the proxy named: cut to |size|. */
+void rqx__dial_describe(const struct rqx__dial *dial, char *text, size_t size);
 const struct rqx__dial_times *rqx__dial_times(const struct rqx__dial *dial);
 
 /* Time that the first family has before the second is tried too, and between attempts (RFC 8305 sections 3 and 5). */

@@ -95,6 +95,7 @@ struct rqx__tls_wire {
     const SSL_SESSION *offered; /* to compare with alone */
     unsigned protocols;         /* RQX_PROTO_* offered */
 
+    bool above_tls;   /* somewhere below is TLS, with a proxy */
     bool lower_ready; /* the layer below is through its handshake */
     bool ready;       /* and so is this one */
     bool failed;      /* a negative result was or will be given */

@@ -46,9 +46,25 @@ struct rqx__tls_wire *rqx__tls_wire_of_ssl(const SSL *ssl)
     return bio != NULL ? BIO_get_data(bio) : NULL;
 }
 
+/*
+ * Where the layer below is TLS, too, it empties the thread's queue of errors before it calls OpenSSL, while this one
+ * has one there: it sends the alert about it.  The first is all that is looked at.
+ */
+static unsigned long hold_error(const struct rqx__tls_wire *tls)
+{
+    return tls->above_tls ? ERR_peek_error() : 0;
+}
+
+static void give_back_error(unsigned long error)
+{
+    if (error != 0 && ERR_peek_error() == 0)
+        ERR_raise(ERR_GET_LIB(error), ERR_GET_REASON(error));
+}
+
 static int bio_read(BIO *bio, char *buffer, size_t cap, size_t *ret_len)
 {
     struct rqx__tls_wire *tls = BIO_get_data(bio);
+    unsigned long error = hold_error(tls);
     size_t got = 0;
     int rc;
 
@@ -61,6 +77,7 @@ static int bio_read(BIO *bio, char *buffer, size_t cap, size_t *ret_len)
         return 0;
     }
     rc = rqx__wire_read(tls->wire.lower, (uint8_t *)buffer, cap, &got, &tls->lower_err);
+    give_back_error(error);
     if (rc == RQX_AGAIN) {
         tls->wants = rqx__wire_wants(tls->wire.lower);
         BIO_set_retry_read(bio);
@@ -98,6 +115,7 @@ static int gather(struct rqx__tls_wire *tls, const char *data, size_t len)
 static int bio_write(BIO *bio, const char *data, size_t len, size_t *ret_len)
 {
     struct rqx__tls_wire *tls = BIO_get_data(bio);
+    unsigned long error = hold_error(tls);
     size_t put = len;
     int rc;
 
@@ -110,6 +128,7 @@ static int bio_write(BIO *bio, const char *data, size_t len, size_t *ret_len)
             rqx__err_set(&tls->lower_err, rc, NULL);
     } else {
         rc = rqx__wire_write(tls->wire.lower, (const uint8_t *)data, len, &put, &tls->lower_err);
+        give_back_error(error);
     }
     if (rc == RQX_AGAIN) {
         tls->wants = rqx__wire_wants(tls->wire.lower);
@@ -676,6 +695,13 @@ static int make_ssl(struct rqx__tls_wire *tls, SSL_CTX *ctx)
     return 0;
 }
 
+static bool has_tls(const struct rqx__wire *wire)
+{
+    while (wire != NULL && wire->ops != &tls_ops)
+        wire = wire->lower;
+    return wire != NULL;
+}
+
 int rqx__tls_wire_new(rqx_tls *tls, struct rqx__wire *lower, rqx_slice server_name, int port, unsigned protocols,
                       struct rqx__wire **ret_wire, struct rqx__err *err)
 {
@@ -693,6 +719,7 @@ int rqx__tls_wire_new(rqx_tls *tls, struct rqx__wire *lower, rqx_slice server_na
     made->tls = tls;
     made->protocols = protocols;
     made->wants = RQX__IO_WRITE;
+    made->above_tls = has_tls(lower);
     rc = set_server_name(made, server_name, port, err);
     clear_errors();
     if (rc == 0 && make_ssl(made, ctx) < 0)

@@ -1,9 +1,8 @@
 /*
  * tunnel.c - a CONNECT tunnel through an HTTP/1.1 proxy (RFC 9110 section 9.3.6, RFC 9112 section 3.2.3).
  *
- * Speaks just enough HTTP to ask and to find the end of the answer's head; whatever follows a 2xx head belongs to the
- * tunnel, since content-length and transfer-encoding mean nothing there.  The request may hold credentials: it is wiped
- * once it was sent.
+ * Asks; proto/connect.c reads the answer; whatever follows that belongs to the tunnel.  The request may hold
+ * credentials: it is wiped once it was sent.
  */
 #include "net/wire.h"
 
@@ -11,10 +10,9 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/str.h"
+#include "proto/connect.h"
 
-#define HEAD_MAX   16384
-#define REASON_MAX 120
+#define HEAD_MAX RQX__CONNECT_ANSWER_MAX
 
 enum tunnel_state { TUNNEL_LOWER, TUNNEL_SEND, TUNNEL_RECEIVE, TUNNEL_OPEN };
 
@@ -26,8 +24,8 @@ struct tunnel_wire {
     size_t request_sent;
     uint8_t *input;   /* HEAD_MAX bytes; NULL when the answer is known and nothing is left of it */
     size_t input_len; /* bytes read */
-    size_t input_off; /* bytes used: heads of interim answers, then what was read through the tunnel */
-    size_t scanned;   /* bytes from |input_off| on in which the head is known not to end */
+    size_t input_off; /* bytes used: the answer, then what was read through the tunnel */
+    struct rqx__connect_answer answer;
 };
 
 static struct tunnel_wire *tunnel_of(const struct rqx__wire *wire)
@@ -63,143 +61,13 @@ static int send_request(struct tunnel_wire *tunnel, struct rqx__err *err)
     return 0;
 }
 
-/* Length of the head at |text| with its empty line, 0 if its end is not there.  A bare LF ends a line too (RFC 9112
- * section 2.2). */
-static size_t find_head_end(const uint8_t *text, size_t len, size_t *scanned)
-{
-    size_t at = *scanned;
-
-    for (;;) {
-        const uint8_t *newline = at < len ? memchr(text + at, '\n', len - at) : NULL;
-        size_t next;
-
-        if (newline == NULL) {
-            *scanned = len;
-            return 0;
-        }
-        next = (size_t)(newline - text) + 1;
-        if (next < len && text[next] == '\n')
-            return next + 1;
-        if (next + 1 >= len) { /* what stands in the next line is not known yet: look at this newline again */
-            *scanned = next - 1;
-            return 0;
-        }
-        if (text[next] == '\r' && text[next + 1] == '\n')
-            return next + 2;
-        at = next;
-    }
-}
-
-/* "HTTP/1.x SP 3DIGIT [SP reason]" (RFC 9112 section 4).  Gives the status, or -1. */
-static int parse_status_line(rqx_slice line, rqx_slice *ret_reason)
-{
-    const char *text = line.data;
-    int status;
-
-    if (line.len < 12 || memcmp(text, "HTTP/1.", 7) != 0 || !rqx__is_digit((unsigned char)text[7]) || text[8] != ' ')
-        return -1;
-    if (!rqx__is_digit((unsigned char)text[9]) || !rqx__is_digit((unsigned char)text[10]) ||
-        !rqx__is_digit((unsigned char)text[11]) || (line.len > 12 && text[12] != ' '))
-        return -1;
-    status = (text[9] - '0') * 100 + (text[10] - '0') * 10 + (text[11] - '0');
-    if (status < 100 || status > 599)
-        return -1;
-    *ret_reason = line.len > 13 ? rqx__trim((rqx_slice){text + 13, line.len - 13}) : (rqx_slice){"", 0};
-    return status;
-}
-
-/* The next line of |head| without its end; moves on. */
-static rqx_slice next_line(rqx_slice *head)
-{
-    const char *newline = memchr(head->data, '\n', head->len);
-    size_t len = (size_t)(newline - head->data);
-    rqx_slice line = {head->data, len > 0 && head->data[len - 1] == '\r' ? len - 1 : len};
-
-    head->data += len + 1;
-    head->len -= len + 1;
-    return line;
-}
-
-/* Each line after the first has a name and a colon; their values do not matter here. */
-static bool fields_are_sound(rqx_slice head)
-{
-    while (head.len > 0) {
-        rqx_slice line = next_line(&head);
-        const char *colon = line.len > 0 ? memchr(line.data, ':', line.len) : NULL;
-
-        if (line.len == 0)
-            return true; /* the empty line is the last */
-        if (colon == NULL || !rqx__is_token(line.data, (size_t)(colon - line.data)))
-            return false;
-    }
-    return true;
-}
-
-/* The reason comes from the peer and goes into an error's text: printable ASCII alone, and bounded. */
-static void copy_reason(rqx_slice reason, char *text)
-{
-    size_t len = reason.len < REASON_MAX ? reason.len : REASON_MAX;
-    size_t i;
-
-    for (i = 0; i < len; i++)
-        text[i] = (char)(reason.data[i] >= 0x20 && reason.data[i] < 0x7f ? reason.data[i] : '?');
-    text[len] = '\0';
-}
-
-/* Takes the head of |head_len| bytes.  0: the tunnel is open; RQX_AGAIN: interim, another one follows. */
-static int take_head(struct tunnel_wire *tunnel, size_t head_len, struct rqx__err *err)
-{
-    rqx_slice head = {(const char *)tunnel->input + tunnel->input_off, head_len};
-    rqx_slice reason;
-    char text[REASON_MAX + 1];
-    int status;
-
-    if (memchr(head.data, '\0', head.len) != NULL)
-        return rqx__err_set(err, RQX_ERR_PROXY_PROTOCOL, "malformed answer from the proxy: NUL in its head");
-    status = parse_status_line(next_line(&head), &reason);
-    if (status < 0)
-        return rqx__err_set(err, RQX_ERR_PROXY_PROTOCOL, "malformed answer from the proxy: not an HTTP/1 status line");
-    if (!fields_are_sound(head))
-        return rqx__err_set(err, RQX_ERR_PROXY_PROTOCOL, "malformed answer from the proxy: bad field line");
-    tunnel->input_off += head_len;
-    tunnel->scanned = 0;
-    if (status == 101)
-        return rqx__err_set(err, RQX_ERR_PROXY_PROTOCOL, "malformed answer from the proxy: status 101");
-    if (status < 200)
-        return RQX_AGAIN;
-    if (status < 300)
-        return 0;
-    copy_reason(reason, text);
-    return rqx__err_set(err, status == 407 ? RQX_ERR_PROXY_AUTH : RQX_ERR_PROXY_REFUSED, "%d%s%s", status,
-                        text[0] != '\0' ? " " : "", text);
-}
-
-/* Looks for complete heads in what is there.  0: the tunnel is open; RQX_AGAIN: more bytes are needed. */
-static int take_heads(struct tunnel_wire *tunnel, struct rqx__err *err)
-{
-    for (;;) {
-        size_t head_len =
-            find_head_end(tunnel->input + tunnel->input_off, tunnel->input_len - tunnel->input_off, &tunnel->scanned);
-        int rc;
-
-        if (head_len == 0)
-            return RQX_AGAIN;
-        rc = take_head(tunnel, head_len, err);
-        if (rc != RQX_AGAIN)
-            return rc;
-    }
-}
-
 static int receive_answer(struct tunnel_wire *tunnel, struct rqx__err *err)
 {
-    for (;;) {
-        size_t got = 0;
-        int rc;
+    int rc;
 
-        /* interim answers count too, so that an endless series of them ends */
-        if (tunnel->input_len == HEAD_MAX)
-            return rqx__err_set(err, RQX_ERR_PROXY_PROTOCOL, "the proxy's answer has a head of more than %d bytes",
-                                HEAD_MAX);
+    do {
+        size_t got = 0;
+
         rc = rqx__wire_read(tunnel->wire.lower, tunnel->input + tunnel->input_len, HEAD_MAX - tunnel->input_len, &got,
                             err);
         if (rc != 0)
@@ -209,10 +77,10 @@ static int receive_answer(struct tunnel_wire *tunnel, struct rqx__err *err)
                                 tunnel->input_len == 0 ? "the proxy closed the connection without an answer"
                                                        : "the proxy closed the connection within its answer");
         tunnel->input_len += got;
-        rc = take_heads(tunnel, err);
-        if (rc != RQX_AGAIN)
-            return rc;
-    }
+        rc = rqx__connect_take(&tunnel->answer, tunnel->input, tunnel->input_len, err);
+    } while (rc == RQX_AGAIN);
+    tunnel->input_off = tunnel->answer.used;
+    return rc;
 }
 
 static int tunnel_handshake(struct rqx__wire *wire, struct rqx__err *err)

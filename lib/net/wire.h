@@ -1,8 +1,8 @@
 /*
  * wire.h - a byte stream that stacks: TCP at the bottom, a proxy tunnel or TLS on any other wire.
  *
- * Knows nothing of HTTP, except that a tunnel speaks CONNECT.  Nothing here blocks.  All calls are made under the lock
- * of the engine that the wire belongs to.
+ * Knows nothing of HTTP, except that a tunnel speaks CONNECT (and SOCKS), whose messages lib/proto reads.  Nothing here
+ * blocks.  All calls are made under the lock of the engine that the wire belongs to.
  *
  * Rules of the vtable:
  * - A layer owns the one below and frees it.  handshake() of a layer first finishes that of the layer below.
@@ -33,7 +33,7 @@
 struct rqx__wire;
 
 struct rqx__wire_ops {
-    const char *name; /* "tcp", "tunnel", "tls" */
+    const char *name; /* "tcp", "tunnel", "socks", "tls" */
     int (*handshake)(struct rqx__wire *wire, struct rqx__err *err);
     int (*read)(struct rqx__wire *wire, uint8_t *buffer, size_t cap, size_t *ret_len, struct rqx__err *err);
     /* Takes at least one byte or gives RQX_AGAIN.  After RQX_AGAIN the same bytes (or more) must be offered again. */
@@ -118,6 +118,21 @@ void rqx__sockaddr_text(const struct sockaddr *address, socklen_t len, char *tex
  * RQX_ERR_TRUNCATED...  On success, takes ownership of |lower|.
  */
 int rqx__tunnel_wire_new(struct rqx__wire *lower, rqx_slice authority, rqx_slice fields, struct rqx__wire **ret_wire);
+
+/* ---- socks.c ---- */
+
+struct rqx__socks_target; /* proto/socks.h */
+
+/*
+ * A connection to |target| through the SOCKS5 proxy on |lower| (RFC 1928).  |user| and |password| are offered where
+ * |user.data| is not NULL (RFC 1929); all is copied.  RQX_ERR_INVALID_ARGUMENT (a text is too long), RQX_ERR_NOMEM.
+ * Errors of handshake(): RQX_ERR_PROXY_AUTH, RQX_ERR_PROXY_REFUSED, RQX_ERR_PROXY_PROTOCOL, RQX_ERR_TRUNCATED...
+ * On success, takes ownership of |lower|.
+ */
+int rqx__socks_wire_new(struct rqx__wire *lower, const struct rqx__socks_target *target, rqx_slice user,
+                        rqx_slice password, struct rqx__wire **ret_wire);
+/* The proxy's code (RFC 1928 section 6) that the handshake failed with; 0: it failed for another reason, or did not. */
+int rqx__socks_wire_code(const struct rqx__wire *wire);
 
 /* ---- tls_wire.c ---- */
 

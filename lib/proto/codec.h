@@ -41,6 +41,7 @@ struct rqx__head {
     rqx_slice cookies;                 /* cookie pairs to send after those of a Cookie field; NULL data: none */
     rqx_slice proxy_fields;            /* complete field lines for an HTTP/1.1 proxy in absolute form; empty: none */
     const struct rqx_headers *trailers; /* or NULL */
+    bool in_tunnel;                    /* through a proxy that must not be spoken to in it: no Proxy-Authorization is sent */
     bool has_body;                     /* pull_body will be asked */
     int64_t body_length;               /* bytes, RQX_LENGTH_UNKNOWN; meaningful with |has_body| */
     bool send_zero_length;             /* no body, but content-length: 0 is to be sent (POST, PUT, PATCH) */

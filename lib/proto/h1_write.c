@@ -191,6 +191,8 @@ static bool is_ours(const struct rqx__field *field, const struct rqx__head *head
         return true;
     case RQX__FIELD_EXPECT:
         return head->expect_continue && !plan->expects;
+    case RQX__FIELD_PROXY_AUTHORIZATION:
+        return head->in_tunnel;
     default:
         return false;
     }

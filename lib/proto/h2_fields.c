@@ -156,7 +156,14 @@ static bool has_authorization(const struct rqx_headers *headers)
     return false;
 }
 
-static int push_fields(struct rqx__h2 *h2, const struct rqx_headers *headers)
+/* Credentials that the user wrote for a proxy are not for an origin behind it. */
+static bool stays_here(const struct rqx__head *head, const struct rqx__field *field)
+{
+    return field->id == RQX__FIELD_PROXY_AUTHORIZATION && head != NULL && head->in_tunnel;
+}
+
+/* |head| NULL: they are trailers. */
+static int push_fields(struct rqx__h2 *h2, const struct rqx_headers *headers, const struct rqx__head *head)
 {
     bool connection;
     size_t i;
@@ -170,6 +177,8 @@ static int push_fields(struct rqx__h2 *h2, const struct rqx_headers *headers)
 
         /* TE is always named there on HTTP/1.1, and has a rule of its own */
         if (connection && field->id != RQX__FIELD_TE && named_by_connection(headers, field))
+            continue;
+        if (stays_here(head, field))
             continue;
         rv = push_field(h2, field);
     }
@@ -195,6 +204,8 @@ static int push_defaults(struct rqx__h2 *h2, const struct rqx__head *head)
         if (field->id == RQX__FIELD_AUTHORIZATION && head->authorization.data != NULL)
             continue;
         if (connection && field->id != RQX__FIELD_TE && named_by_connection(defaults, field))
+            continue;
+        if (stays_here(head, field))
             continue;
         rv = push_field(h2, field);
     }
@@ -276,7 +287,7 @@ int rqx__h2_build_request(struct rqx__h2 *h2, const struct rqx__stream *stream, 
     if (rv == 0)
         rv = push_defaults(h2, head);
     if (rv == 0)
-        rv = push_fields(h2, head->fields);
+        rv = push_fields(h2, head->fields, head);
     if (rv == 0 && head->cookies.data != NULL)
         rv = push_cookie(h2, head->cookies.data, head->cookies.len);
     if (rv == 0)
@@ -289,5 +300,5 @@ int rqx__h2_build_request(struct rqx__h2 *h2, const struct rqx__stream *stream, 
 int rqx__h2_build_trailers(struct rqx__h2 *h2, const struct rqx_headers *trailers)
 {
     h2->nv_count = 0;
-    return push_fields(h2, trailers);
+    return push_fields(h2, trailers, NULL);
 }

@@ -151,6 +151,7 @@ class EngineTransport:
         max_keepalive_connections: Optional[int] = None,
         keepalive_expiry: Optional[float] = None,
         proxy: Any = None,
+        proxy_tls: Optional[Tls] = None,
         uds: Optional[str] = None,
         local_address: Optional[str] = None,
         retries: int = 0,

@@ -97,6 +97,15 @@ def _from_files(verify, chain, trust_env, pins):
     return tls
 
 
+def tls_of_context(context):
+    """The `Tls` for the `ssl_context` of a proxy."""
+    import ssl
+
+    if not isinstance(context, ssl.SSLContext):
+        raise TypeError(f"ssl_context must be an ssl.SSLContext, not {type(context).__name__}")
+    return _from_context(context, None, None)
+
+
 def _from_context(context, cert, pins):
     import ssl
 

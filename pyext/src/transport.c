@@ -58,21 +58,32 @@ static int keep(PyObject **field, PyObject *value)
 
 static int transport_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {
-        "is_async",         "tls",   "http1", "http2",         "max_connections", "max_keepalive_connections",
-        "keepalive_expiry", "proxy", "uds",   "local_address", "retries",         "socket_options",
-        "address_policy",   NULL};
+    static char *names[] = {"is_async",
+                            "tls",
+                            "http1",
+                            "http2",
+                            "max_connections",
+                            "max_keepalive_connections",
+                            "keepalive_expiry",
+                            "proxy",
+                            "proxy_tls",
+                            "uds",
+                            "local_address",
+                            "retries",
+                            "socket_options",
+                            "address_policy",
+                            NULL};
     CoreTransport *self = (CoreTransport *)op;
     PyObject *connections = NULL, *keepalive = NULL, *expiry = Py_None, *proxy = NULL, *uds = NULL, *local = NULL;
-    PyObject *tls = NULL, *options = NULL, *policy = NULL;
+    PyObject *tls = NULL, *proxy_tls = NULL, *options = NULL, *policy = NULL;
     rqx_client_options defaults;
     int http1 = 1, http2 = 1;
 
     rqx_client_options_init(&defaults);
     self->limits = defaults.limits;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$pO!ppOOOOOOiOO:EngineTransport", names, &self->is_async,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$pO!ppOOOOOOOiOO:EngineTransport", names, &self->is_async,
                                      self->state->tls_type, &tls, &http1, &http2, &connections, &keepalive, &expiry,
-                                     &proxy, &uds, &local, &self->retries, &options, &policy) ||
+                                     &proxy, &proxy_tls, &uds, &local, &self->retries, &options, &policy) ||
         limit_arg(connections, &self->limits.max_connections) < 0 ||
         limit_arg(keepalive, &self->limits.max_keepalive) < 0 ||
         core_milliseconds(expiry, &self->limits.keepalive_expiry_ms) < 0)
@@ -82,8 +93,13 @@ static int transport_init(PyObject *op, PyObject *args, PyObject *kwargs)
         PyErr_SetString(PyExc_ValueError, "either http1 or http2 has to be on");
         return -1;
     }
+    if (proxy_tls != NULL && proxy_tls != Py_None && !PyObject_TypeCheck(proxy_tls, self->state->tls_type)) {
+        PyErr_SetString(PyExc_TypeError, "proxy_tls must be a Tls");
+        return -1;
+    }
     keep(&self->tls, tls);
     keep(&self->proxy, proxy);
+    keep(&self->proxy_tls, proxy_tls);
     keep(&self->uds, uds);
     keep(&self->local_address, local);
     if (options != NULL && options != Py_None && !PyList_Check(options)) {
@@ -139,19 +155,24 @@ static rqx_proxy *make_proxy(CoreTransport *self)
     PyObject *url = PyObject_GetAttr(self->proxy, self->state->names.url), *auth = NULL;
     rqx_headers *headers = NULL;
     rqx_proxy *proxy = NULL;
-    const char *user, *password;
+    rqx_proxy_options options;
     int rc;
 
+    rqx_proxy_options_init(&options);
     if (url == NULL || !CoreURL_Check(self->state, url)) {
         if (!PyErr_Occurred())
             PyErr_SetString(PyExc_TypeError, "Proxy.url must be a URL");
         goto done;
     }
-    if (proxy_auth(self->proxy, &auth, &user, &password) < 0 ||
+    if (proxy_auth(self->proxy, &auth, &options.user, &options.password) < 0 ||
         (headers = proxy_headers(self->state, self->proxy)) == NULL)
         goto done;
-    rc = rqx_proxy_new(core_url_native(url), user, password, headers, &proxy);
-    if (rc < 0)
+    options.headers = headers;
+    options.tls = self->proxy_tls == NULL ? NULL : ((CoreTls *)self->proxy_tls)->native;
+    rc = rqx_proxy_new(core_url_native(url), &options, &proxy);
+    if (rc == RQX_ERR_INVALID_ARGUMENT)
+        PyErr_SetString(PyExc_ValueError, "the proxy's credentials or headers are too long (SOCKS: 255 bytes each)");
+    else if (rc < 0)
         core_raise(self->state, rc,
                    rc == RQX_ERR_UNSUPPORTED_SCHEME ? "proxies of this scheme are not supported" : NULL, NULL);
 
@@ -464,6 +485,7 @@ static int transport_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(op));
     Py_VISIT(self->tls);
     Py_VISIT(self->proxy);
+    Py_VISIT(self->proxy_tls);
     Py_VISIT(self->uds);
     Py_VISIT(self->local_address);
     Py_VISIT(self->socket_options);
@@ -479,6 +501,7 @@ static int transport_clear(PyObject *op)
 
     Py_CLEAR(self->tls);
     Py_CLEAR(self->proxy);
+    Py_CLEAR(self->proxy_tls);
     Py_CLEAR(self->uds);
     Py_CLEAR(self->local_address);
     Py_CLEAR(self->socket_options);

@@ -20,6 +20,7 @@ typedef struct CoreTransport {
     int retries;
     PyObject *tls;            /* Tls */
     PyObject *proxy;          /* Proxy or NULL */
+    PyObject *proxy_tls;      /* Tls, for a proxy that is spoken to over it, or NULL */
     PyObject *uds;            /* str or NULL */
     PyObject *local_address;  /* str or NULL */
     PyObject *socket_options; /* list or NULL */

@@ -59,7 +59,7 @@ def unix_server(tmp_path):
 
 
 @pytest.fixture
-def hosts(httpbin, app, nginx, tinyproxy_auth, unix_server):
+def hosts(httpbin, app, nginx, tinyproxy_auth, microsocks_auth, nghttpx, unix_server):
     return {
         "https://httpbin.org": httpbin.https_url(""),
         "https://api.example.com": app.https_url(""),
@@ -69,6 +69,8 @@ def hosts(httpbin, app, nginx, tinyproxy_auth, unix_server):
         "https://internal.example.com": nginx.mtls_url(""),
         "https://192.0.2.1": app.https_url("", host="127.0.0.1"),
         "proxy.example.com:8080": tinyproxy_auth.url.partition("://")[2],
+        "proxy.example.com:1080": f"127.0.0.1:{microsocks_auth.port}",
+        "proxy.example.com:8443": f"127.0.0.1:{nghttpx.port}",
         "/run/app.sock": unix_server,
     }
 

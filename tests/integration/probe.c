@@ -197,9 +197,24 @@ static int make_tls(const struct args *args, rqx_tls **ret_tls)
     return rqx_tls_new(&options, ret_tls);
 }
 
+/* The proxy's own TLS: "proxy_ca" is the file of those it trusts, "proxy_verify" 0 for all. */
+static int make_proxy_tls(const struct args *args, rqx_tls **ret_tls)
+{
+    rqx_tls_options options;
+
+    rqx_tls_options_init(&options);
+    options.ca_file = arg_text(args, "proxy_ca", NULL);
+    options.verify = (int)arg_number(args, "proxy_verify", 1);
+    if (options.ca_file == NULL && options.verify)
+        return 0; /* the default: the system's */
+    options.system_trust = 0;
+    return rqx_tls_new(&options, ret_tls);
+}
+
 static int make_proxy(const struct args *args, rqx_proxy **ret_proxy)
 {
     const char *text = arg_text(args, "proxy", NULL);
+    rqx_proxy_options options;
     rqx_headers *headers = NULL;
     rqx_url *url = NULL;
     int rv;
@@ -211,9 +226,15 @@ static int make_proxy(const struct args *args, rqx_proxy **ret_proxy)
         rv = rqx_headers_new(&headers);
     if (rv == 0)
         rv = fields_make(args, "proxy_header", headers);
+    rqx_proxy_options_init(&options);
+    options.user = arg_text(args, "proxy_user", NULL);
+    options.password = arg_text(args, "proxy_password", NULL);
+    options.headers = headers;
     if (rv == 0)
-        rv = rqx_proxy_new(url, arg_text(args, "proxy_user", NULL), arg_text(args, "proxy_password", NULL), headers,
-                           ret_proxy);
+        rv = make_proxy_tls(args, &options.tls);
+    if (rv == 0)
+        rv = rqx_proxy_new(url, &options, ret_proxy);
+    rqx_tls_unref(options.tls);
     rqx_headers_free(headers);
     rqx_url_unref(url);
     return rv;

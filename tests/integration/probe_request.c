@@ -241,7 +241,7 @@ static int set_proxy(const struct args *args, rqx_request *request)
         return 0;
     rv = rqx_url_parse(text, strlen(text), NULL, &url);
     if (rv == 0)
-        rv = rqx_proxy_new(url, NULL, NULL, NULL, &proxy);
+        rv = rqx_proxy_new(url, NULL, &proxy);
     if (rv == 0)
         rqx_request_set_proxy(request, proxy, 0);
     rqx_proxy_unref(proxy);

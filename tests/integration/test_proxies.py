@@ -92,6 +92,40 @@ def test_connect_is_not_told_the_requests_fields(any_probe, origin, proxy_peer):
     assert "x-proxy" not in inside.headers and "proxy-authorization" not in inside.headers
 
 
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_written_proxy_authorization_does_not_leave_the_proxy(
+    any_probe, ca, peer, h1peer, proxy_peer, tls
+):
+    """A redirect from http:80 to https:443 of one host takes credentials along; these are not for the origin."""
+    plain, origin = h1peer(), peer(alpn=("h2", "http/1.1") if tls else ("http/1.1",))
+    proxy = proxy_peer(
+        routes={
+            "a.example.test:80": ("127.0.0.1", plain.port),
+            "a.example.test:443": ("127.0.0.1", origin.port),
+        }
+    )
+    written = {"Proxy-Authorization": "Basic secret", "Authorization": "Bearer token"}
+    client = any_probe(proxy=proxy.proxy, proxy_user="user", proxy_password="pass", redirects=5)
+    done = client.get(
+        "http://a.example.test/redirect?to=https://a.example.test/", header=written
+    )
+    assert (done.error, done.status) == ("", 200)
+    first, second = proxy.requests
+    # what the user wrote stands alone where it is for the proxy
+    assert [value for name, value in first.fields if name.lower() == "proxy-authorization"] == [
+        "Basic secret"
+    ]
+    assert second.headers["proxy-authorization"] == AUTHORIZATION
+    (inside,) = origin.requests() if tls else origin.h1_requests()
+    assert inside.headers["authorization"] == "Bearer token"
+    assert "proxy-authorization" not in inside.headers
+    # nor do those among the client's own fields
+    client = any_probe(proxy=proxy.proxy, header=written)
+    assert client.get("https://a.example.test/last").error == ""
+    inside = (origin.requests("/last") if tls else origin.h1_requests("/last"))[0]
+    assert "proxy-authorization" not in inside.headers
+
+
 # ---- credentials
 
 

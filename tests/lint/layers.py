@@ -16,7 +16,7 @@ ALLOWED = {
     "loop": set(),
     "http": set(),
     "proto": {"http"},
-    "net": {"loop"},
+    "net": {"loop", "proto"},
     "client": {"net", "loop", "proto", "http"},
 }
 

@@ -8,7 +8,7 @@ from .h1conn import Connection
 from .listener import ScriptedServer
 from .relay import connect, relay
 
-_REPLIES = {
+REPLIES = {
     "failure": 1,
     "denied": 2,
     "network-unreachable": 3,
@@ -29,7 +29,17 @@ MODES = {
     "version-4",
     "bad-address-type",
     "truncated",
-    *_REPLIES,
+    "close",
+    "odd-method",
+    "bad-login-version",
+    "close-after-login",
+    "short-login",
+    "hang-after-login",
+    "bad-reply-version",
+    "close-after-request",
+    "drip",
+    "name-reply",
+    *REPLIES,
 }
 
 
@@ -77,6 +87,11 @@ class SocksPeer(ScriptedServer):
         if version != 5 or self.mode == "refuse":
             conn.abort()
             return False
+        if self.mode == "close":
+            return False
+        if self.mode == "odd-method":
+            self._say(conn, b"\5\1")
+            return False
         if self.mode == "garbage":
             conn.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
             return False
@@ -84,7 +99,7 @@ class SocksPeer(ScriptedServer):
         if self.mode == "no-method" or wanted not in methods:
             conn.send(b"\5\xff")
             return False
-        conn.send(bytes([4 if self.mode == "version-4" else 5, wanted]))
+        self._say(conn, bytes([4 if self.mode == "version-4" else 5, wanted]))
         return self._login(conn) if wanted else True
 
     def _login(self, conn):
@@ -93,8 +108,21 @@ class SocksPeer(ScriptedServer):
         password = conn.take(conn.take(1)[0]).decode()
         self.logins.append((user, password))
         good = (user, password) == (self.username, self.password)
-        conn.send(bytes([1, 0 if good else 1]))
+        if self.mode == "hang-after-login":
+            conn.until_closed()
+        if self.mode in ("close-after-login", "hang-after-login"):
+            return False
+        if self.mode == "short-login":
+            conn.send(b"\1")
+            return False
+        self._say(conn, bytes([5 if self.mode == "bad-login-version" else 1, 0 if good else 1]))
         return good
+
+    def _say(self, conn, answer):
+        if self.mode == "drip":
+            conn.send_pieces(answer, 1, 10)
+        else:
+            conn.send(answer)
 
     def _read_target(self, conn):
         _, command, _, kind = conn.take(4)
@@ -112,15 +140,17 @@ class SocksPeer(ScriptedServer):
         _, host, port = target
         if self.mode == "hang-after-request":
             return conn.until_closed()
-        if self.mode in _REPLIES:
-            return self._refuse(conn, _REPLIES[self.mode])
+        if self.mode == "close-after-request":
+            return conn.close()
+        if self.mode in REPLIES:
+            return self._refuse(conn, REPLIES[self.mode])
         try:
             where = self.routes.get(f"{host}:{port}") or self.routes.get(host) or (host, port)
             upstream = connect(*where, self._stop_reader.fileno())
         except OSError:
             return self._refuse(conn, 5)
         try:
-            conn.send(self._success(upstream))
+            self._say(conn, self._success(upstream))
             if self.mode == "truncated":
                 return conn.close()
             relay(conn.wire, upstream, self._stop_reader.fileno())
@@ -130,6 +160,10 @@ class SocksPeer(ScriptedServer):
     def _success(self, upstream):
         if self.mode == "bad-address-type":
             return b"\5\0\0\x09" + bytes(6)
+        if self.mode == "bad-reply-version":
+            return b"\4\0\0\1" + bytes(6)
+        if self.mode == "name-reply":
+            return b"\5\0\0\3\x0bsocks.proxy\0\x50"
         if self.mode == "truncated":
             return b"\5\0\0\1\x7f"
         return b"\5\0\0\1" + bytes(4) + struct.pack(">H", upstream.sock.getsockname()[1])

@@ -235,7 +235,7 @@ START_TEST(a_dial_can_be_cancelled)
     target = target_of("127.0.0.7", port);
     under_way = begin(&target, &outcome);
     ck_assert_int_eq(rqx__dial_phase(under_way), RQX__DIAL_CONNECT);
-    ck_assert_str_eq(rqx__dial_phase_text(rqx__dial_phase(under_way)), "connecting");
+    expect_wait(under_way, "connecting");
     turn();
     rqx__dial_free(under_way);
     ck_assert_uint_eq(count_descriptors(), before);
@@ -245,7 +245,7 @@ START_TEST(a_dial_can_be_cancelled)
     target = target_of("slow.example", 443);
     under_way = begin(&target, &outcome);
     ck_assert_int_eq(rqx__dial_phase(under_way), RQX__DIAL_RESOLVE);
-    ck_assert_str_eq(rqx__dial_phase_text(RQX__DIAL_RESOLVE), "resolving the name");
+    expect_wait(under_way, "resolving the name");
     turn();
     rqx__dial_free(under_way);
     turn();
@@ -576,7 +576,7 @@ START_TEST(a_tunnel_leads_to_the_origin)
     target.tls = tls;
     target.proxy_host = SLICE("proxy.example");
     target.proxy_port = origin.port;
-    target.tunnel = true;
+    target.route = RQX__ROUTE_CONNECT;
     target.tunnel_fields = SLICE("Proxy-Authorization: Basic eDp5\r\n");
     dial(&target, &outcome);
     ck_assert_ptr_nonnull(outcome.wire);
@@ -633,7 +633,7 @@ START_TEST(failures_of_a_proxy_are_the_proxys)
 
     start_resolver(api_resolve, NULL, 0);
     target.proxy_host = SLICE("proxy.example");
-    target.tunnel = true;
+    target.route = RQX__ROUTE_CONNECT;
     for (i = 0; i < COUNT(cases); i++) {
         struct origin origin = {
             .proxy_answer = cases[i].answer,
@@ -670,7 +670,7 @@ START_TEST(a_tunnel_to_no_host_is_refused)
     start_origin(&origin);
     target.proxy_host = SLICE("127.0.0.1");
     target.proxy_port = origin.port;
-    target.tunnel = true;
+    target.route = RQX__ROUTE_CONNECT;
     snprintf(text, sizeof text, "proxy tunnel to a b:443 through 127.0.0.1:%d: invalid argument", origin.port);
     expect_failure(&target, RQX_ERR_INVALID_ARGUMENT, text);
     stop_origin(&origin);
@@ -684,6 +684,7 @@ START_TEST(each_phase_can_hang_and_be_left)
     struct rqx__dial_target target;
     struct outcome outcome;
     struct rqx__dial *under_way;
+    char text[100];
     int port = 0;
     int listener = listen_on(AF_INET, &port);
     unsigned before;
@@ -695,17 +696,18 @@ START_TEST(each_phase_can_hang_and_be_left)
     under_way = begin(&target, &outcome);
     while (rqx__dial_phase(under_way) != RQX__DIAL_TLS)
         turn();
-    ck_assert_str_eq(rqx__dial_phase_text(rqx__dial_phase(under_way)), "waiting for the TLS handshake");
+    expect_wait(under_way, "waiting for the TLS handshake");
     ck_assert_uint_gt(rqx__dial_times(under_way)->connected, 0);
     turn();
     rqx__dial_free(under_way);
     target.proxy_host = SLICE("proxy.example");
     target.proxy_port = port;
-    target.tunnel = true;
+    target.route = RQX__ROUTE_CONNECT;
     under_way = begin(&target, &outcome);
     while (rqx__dial_phase(under_way) != RQX__DIAL_PROXY)
         turn();
-    ck_assert_str_eq(rqx__dial_phase_text(rqx__dial_phase(under_way)), "waiting for the proxy");
+    snprintf(text, sizeof text, "waiting for the proxy proxy.example:%d", port);
+    expect_wait(under_way, text);
     ck_assert_uint_eq(rqx__dial_times(under_way)->connected, 0);
     turn();
     rqx__dial_free(under_way);
@@ -789,7 +791,7 @@ START_TEST(each_allocation_may_fail)
         target.tls = tls;
         target.proxy_host = SLICE("proxy.example");
         target.proxy_port = origin.port;
-        target.tunnel = true;
+        target.route = RQX__ROUTE_CONNECT;
         target.tunnel_fields = SLICE("X: y\r\n");
         memset(&outcome, 0, sizeof outcome);
         rqx__mem_fail_at(n, 0);

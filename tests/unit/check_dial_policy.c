@@ -127,7 +127,7 @@ START_TEST(a_proxy_has_an_address_and_may_be_given_one)
     snprintf(text, sizeof text, "connect to 169.254.169.254:80 through proxy proxy.example:%d: address not allowed",
              port);
     expect_failure(&target, RQX_ERR_ADDRESS_DENIED, text);
-    target.tunnel = true;
+    target.route = RQX__ROUTE_CONNECT;
     target.host = SLICE("0xa9fea9fe");
     snprintf(text, sizeof text, "connect to 0xa9fea9fe:80 through proxy proxy.example:%d: address not allowed", port);
     expect_failure(&target, RQX_ERR_ADDRESS_DENIED, text);

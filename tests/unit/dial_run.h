@@ -131,6 +131,15 @@ static inline void dial(const struct rqx__dial_target *target, struct outcome *o
     ck_assert_uint_eq(outcome->calls, 1);
 }
 
+/* What the dial waits for, in words. */
+static inline void expect_wait(const struct rqx__dial *under_way, const char *expected)
+{
+    char text[200];
+
+    rqx__dial_describe(under_way, text, sizeof text);
+    ck_assert_str_eq(text, expected);
+}
+
 static inline void expect_failure(const struct rqx__dial_target *target, int code, const char *text)
 {
     struct outcome outcome;

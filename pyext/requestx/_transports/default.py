@@ -46,6 +46,7 @@ def _make_engine(
         max_keepalive_connections=limits.max_keepalive_connections,
         keepalive_expiry=limits.keepalive_expiry,
         proxy=proxy,
+        proxy_tls=_proxy_tls(proxy, trust_env),
         uds=uds,
         local_address=local_address,
         retries=retries,
@@ -67,6 +68,17 @@ def _default_tls(trust_env):
             _tls_by_trust.clear()
         tls = _tls_by_trust.setdefault(key, _core.Tls(trust_env=trust_env))
     return tls
+
+
+def _proxy_tls(proxy, trust_env):
+    """How a proxy that is spoken to over TLS is trusted: by its own context, else by the system, as httpx does."""
+    if proxy is None or proxy.url.scheme != "https":
+        return None
+    if proxy.ssl_context is None:
+        return _default_tls(trust_env)
+    from .._tls import tls_of_context
+
+    return tls_of_context(proxy.ssl_context)
 
 
 class _Replaceable:

@@ -1,0 +1,204 @@
+"""Proxies that are themselves spoken to over TLS: whom they are trusted by, and what reaches whom."""
+
+import pytest
+
+SECOND = 1_000_000
+AUTHORIZATION = "Basic dXNlcjpwYXNz"  # user:pass
+
+
+@pytest.fixture
+def origin(peer):
+    return peer()
+
+
+@pytest.fixture
+def through(any_probe, ca):
+    """through(proxy_url, **options) -> a probe that trusts the tests' CA for the proxy too"""
+    return lambda proxy, **options: any_probe(
+        **{"proxy": proxy, "proxy_ca": ca.ca_file, **options}
+    )
+
+
+# ---- working
+
+
+def test_http_urls_are_asked_in_absolute_form(through, h1peer, proxy_peer):
+    server, proxy = h1peer(), proxy_peer(tls=True)
+    client = through(proxy.proxy)
+    done = client.get(server.url("/echo?a=b"), header={"X-Own": "1"})
+    assert (done.error, done.status, done.version) == ("", 200, 11)
+    (request,) = proxy.requests
+    assert (request.method, request.target) == ("GET", server.url("/echo?a=b"))
+    assert server.requests()[0].headers["x-own"] == "1"
+    assert proxy.conns[0].alpn == "http/1.1"  # the only one that is of use there
+
+
+def test_absolute_form_keeps_the_connection(through, h1peer):
+    proxy = h1peer(tls=True, reply=b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+    client = through(proxy.url(""))
+    for _ in range(3):
+        assert client.get("http://somewhere.example.test/").body == b"hi"
+    assert proxy.accepted == 1
+
+
+def test_http_2_inside_a_tunnel(through, origin, proxy_peer):
+    proxy = proxy_peer(tls=True)
+    client = through(proxy.proxy)
+    group = client.group(origin.url("/"), 100)
+    assert group.statuses == {"200": 100}
+    assert proxy.connects() == [origin.address]
+    done = client.get(origin.url("/"))
+    assert (done.version, done.conn) == (20, 1)
+
+
+def test_http_1_1_inside_a_tunnel(through, h1peer, proxy_peer):
+    server, proxy = h1peer(tls=True), proxy_peer(tls=True)
+    client = through(proxy.proxy)
+    for _ in range(3):
+        done = client.get(server.url("/echo"))
+        assert (done.status, done.version, done.conn) == (200, 11, 1)
+    assert proxy.connects() == [server.address]
+
+
+def test_large_bodies_both_ways(through, nginx, proxy_peer):
+    """TLS inside TLS with full buffers."""
+    proxy = proxy_peer(tls=True)
+    client = through(proxy.proxy)
+    assert client.get(nginx.https_url("/1m")).length == 1 << 20
+    body = b"x" * (4 << 20)
+    for url in (nginx.https_url("/post"), nginx.https_h1_url("/post")):
+        done = client.get(url, method="POST", body=body)
+        assert (done.error, done.json["length"]) == ("", len(body))
+
+
+@pytest.mark.parametrize("inside", ["http", "https"])
+def test_credentials_for_the_proxy_alone(through, h1peer, proxy_peer, inside):
+    server = h1peer(tls=inside == "https")
+    proxy = proxy_peer(tls=True, username="us er", password="p@ss:w")
+    url = proxy.proxy.replace("://", "://us%20er:p%40ss%3Aw@")
+    done = through(url, proxy_header={"X-Team": "a"}).get(server.url("/"))
+    assert (done.error, done.status) == ("", 200)
+    assert proxy.requests[0].headers["proxy-authorization"].startswith("Basic ")
+    assert proxy.requests[0].headers["x-team"] == "a"
+    assert "proxy-authorization" not in server.requests()[0].headers
+
+
+def test_tls_to_the_proxy_is_resumed(through, h1peer, proxy_peer):
+    proxy = proxy_peer(tls=True)
+    client = through(proxy.proxy, max_keepalive=0)
+    for _ in range(3):
+        assert client.get(h1peer(tls=True).url("/")).status == 200
+    assert proxy.accepted == 3
+
+
+# ---- whom the proxy is trusted by
+
+
+@pytest.mark.parametrize(
+    "name, cause",
+    [("expired", "expired"), ("self_signed", "self-signed"), ("wrong_host", "other.invalid")],
+)
+@pytest.mark.parametrize("inside", ["http", "https"])
+def test_the_proxys_certificate_is_checked(through, h1peer, proxy_peer, name, cause, inside):
+    server, proxy = h1peer(tls=inside == "https"), proxy_peer(tls=True, cert=name, check=False)
+    done = through(proxy.proxy).get(server.url("/"))
+    assert (done.error, done.phase) == ("PROXY_CONNECT", "proxy"), done
+    assert done.tls_verify != 0
+    for part in ("TLS handshake with proxy", proxy.address, server.address, cause):
+        assert part in done.error_text
+    assert proxy.requests == [] and server.accepted == 0
+
+
+def test_trust_of_origins_is_not_trust_of_proxies(any_probe, ca, origin, proxy_peer):
+    proxy = proxy_peer(tls=True, check=False)
+    for options in ({"ca": ca.ca_file}, {"verify": 0}):
+        done = any_probe(proxy=proxy.proxy, **options).get(origin.url("/"))
+        assert (done.error, done.phase) == ("PROXY_CONNECT", "proxy"), done
+    assert proxy.requests == []
+    # and the other way round
+    done = any_probe(proxy=proxy.proxy, proxy_verify=0, ca=ca.untrusted_ca_file).get(origin.url("/"))
+    assert (done.error, done.phase) == ("TLS_CERTIFICATE", "tls"), done
+    assert any_probe(proxy=proxy.proxy, proxy_verify=0).get(origin.url("/")).status == 200
+
+
+def test_a_file_that_cannot_be_read_is_not_the_proxys_fault(through, origin, proxy_peer, tmp_path):
+    proxy = proxy_peer(tls=True, check=False)
+    done = through(proxy.proxy, proxy_ca=tmp_path / "none.pem").get(origin.url("/"))
+    assert (done.error, done.phase) == ("TLS_CONFIG", "tls"), done
+    assert "none.pem" in done.error_text
+
+
+def test_a_proxy_of_the_environment(probe, ca, origin, h1peer, proxy_peer):
+    proxy, plain = proxy_peer(tls=True), h1peer()
+    env = {"ALL_PROXY": proxy.proxy, "SSL_CERT_FILE": ca.ca_file}
+    client = probe("embedded", trust_env=1, env=env)
+    assert client.get(origin.url("/")).status == 200
+    assert client.get(plain.url("/")).status == 200
+    assert [request.method for request in proxy.requests] == ["CONNECT", "GET"]
+
+
+# ---- failures
+
+
+def test_a_proxy_that_does_not_speak_tls(through, origin, proxy_peer):
+    proxy = proxy_peer(check=False)
+    done = through(f"https://{proxy.address}", connect_ms=3000).get(origin.url("/"))
+    assert (done.error, done.phase) in [("PROXY_CONNECT", "proxy"), ("CONNECT_TIMEOUT", "timeout")]
+    assert "TLS handshake with" in done.error_text and proxy.address in done.error_text
+
+
+def test_a_proxy_that_refuses_connections(through, origin, unused_port):
+    done = through(f"https://127.0.0.1:{unused_port}").get(origin.url("/"))
+    assert (done.error, done.phase) == ("PROXY_CONNECT", "proxy"), done
+    assert f"127.0.0.1:{unused_port}" in done.error_text and "refused" in done.error_text
+
+
+@pytest.mark.parametrize(
+    "mode, error",
+    [
+        ("403", "PROXY_REFUSED"),
+        ("502", "PROXY_REFUSED"),
+        ("407", "PROXY_AUTH"),
+        ("garbage", "PROXY_PROTOCOL"),
+        ("endless", "PROXY_PROTOCOL"),
+        ("truncated", "PROXY_CONNECT"),
+        ("close", "PROXY_CONNECT"),
+        ("refuse", "PROXY_CONNECT"),
+    ],
+)
+def test_a_proxy_that_refuses_or_talks_nonsense(through, origin, proxy_peer, mode, error):
+    proxy = proxy_peer(mode, tls=True, check=False)
+    done = through(proxy.proxy, connect_ms=3000).get(origin.url("/"))
+    assert (done.error, done.phase) == (error, "proxy"), done
+    assert proxy.address in done.error_text and origin.address in done.error_text
+    assert origin.accepted == 0
+
+
+@pytest.mark.parametrize("mode", ["drip", "length", "chatty"])
+def test_a_proxy_with_quirks(through, origin, proxy_peer, mode):
+    done = through(proxy_peer(mode, tls=True).proxy).get(origin.url("/"))
+    assert (done.error, done.status, done.version) == ("", 200, 20)
+
+
+def test_a_proxy_that_hangs_in_its_handshake(through, origin, h1peer):
+    proxy = h1peer(lambda conn: conn.stall())
+    done = through(f"https://{proxy.address}", connect_ms=300).get(origin.url("/"))
+    assert (done.error, done.phase) == ("CONNECT_TIMEOUT", "timeout"), done
+    assert f"waiting for the TLS handshake with the proxy {proxy.address}" in done.error_text
+    assert 0.3 * SECOND <= done.timings["total"] < 1.3 * SECOND
+
+
+@pytest.mark.parametrize(
+    "mode, waits",
+    [
+        ("hang", "waiting for the proxy"),
+        ("hang-after-connect", "waiting for the TLS handshake through the proxy"),
+    ],
+)
+def test_a_proxy_that_hangs(through, origin, proxy_peer, mode, waits):
+    proxy = proxy_peer(mode, tls=True)
+    done = through(proxy.proxy, connect_ms=300).get(origin.url("/"))
+    assert (done.error, done.phase) == ("CONNECT_TIMEOUT", "timeout"), done
+    assert f"{waits} {proxy.address}" in done.error_text
+    assert 0.3 * SECOND <= done.timings["total"] < 1.3 * SECOND
+    assert origin.accepted == 0
