@@ -9,6 +9,7 @@
 
 #include <requestx/error.h>
 #include <requestx/headers.h>
+#include <requestx/tls.h>
 
 RQX_BEGIN_DECLS
 
@@ -106,6 +107,12 @@ RQX_API void rqx_response_timings(const rqx_response *response, rqx_timings *ret
 /** Gives the peer's and our own address as "addr:port" ("[addr]:port" for IPv6), NUL terminated, empty if unknown.
  * Since 0.1. */
 RQX_API void rqx_response_addresses(const rqx_response *response, rqx_slice *ret_peer, rqx_slice *ret_local);
+/**
+ * Gives how TLS secured the connection to the origin that the response's head came over (a tunnel's proxy is another
+ * matter).  What |*ret_info| points to lives as long as the response.  Errors: RQX_ERR_STATE (no TLS, or no head has
+ * come).  Since 0.1.
+ */
+RQX_API int rqx_response_tls(const rqx_response *response, rqx_tls_info *ret_info);
 /** Gives how many redirects led here.  Since 0.1. */
 RQX_API size_t rqx_response_history_count(const rqx_response *response);
 /** Gives the response of redirect |index|, borrowed, NULL past the end: head only, its body was discarded.  Since 0.1.
@@ -124,8 +131,8 @@ RQX_API rqx_slice rqx_response_raw_body(const rqx_response *response);
  */
 RQX_API int rqx_response_body(rqx_response *response, rqx_slice *ret_body);
 /**
- * Frees the body of a response that was not streamed and is done, before the response itself: for who has made a copy.  What
- * rqx_response_raw_body and rqx_response_body gave ends here, and they give nothing any more.  Since 0.1.
+ * Frees the body of a response that was not streamed and is done, before the response itself: for who has made a copy.
+ * What rqx_response_raw_body and rqx_response_body gave ends here, and they give nothing any more.  Since 0.1.
  */
 RQX_API void rqx_response_discard_body(rqx_response *response);
 /**

@@ -54,6 +54,26 @@ typedef struct rqx_tls_options {
     size_t pin_count;
 } rqx_tls_options;
 
+/** How TLS secures a connection: see rqx_response_tls. */
+typedef struct rqx_tls_info {
+    /** "TLSv1.3" or "TLSv1.2"; static */
+    const char *version;
+    /** OpenSSL's name of the cipher suite; static */
+    const char *cipher;
+    /** how strong the cipher is, bits */
+    int cipher_bits;
+    /** the protocol that ALPN chose, "h2" or "http/1.1"; empty if none */
+    rqx_slice alpn;
+    /** the name (or address) that was asked for and checked; NUL terminated */
+    rqx_slice server_name;
+    /** the peer's own certificate, DER; empty if it has none */
+    rqx_slice peer_certificate;
+    /** 1: the chain was checked and is good; 0: nothing was checked */
+    int verified;
+    /** 1: the session was resumed, and the certificate is that of the first handshake */
+    int resumed;
+} rqx_tls_info;
+
 /** Most pins of a configuration. */
 #define RQX_TLS_PINS_MAX 64
 

@@ -65,18 +65,6 @@ static int make_codec(const struct rqx__origin *origin, bool h2, struct rqx__cod
     return h2 ? rqx__h2_new(&config, ret_codec) : rqx__h1_new(&config, ret_codec);
 }
 
-static void note_addresses(struct rqx__conn *conn)
-{
-    struct sockaddr_storage address;
-    socklen_t len = sizeof address;
-
-    if (getpeername(conn->wire->fd, (struct sockaddr *)&address, &len) == 0)
-        rqx__sockaddr_text((struct sockaddr *)&address, len, conn->peer, sizeof conn->peer);
-    len = sizeof address;
-    if (getsockname(conn->wire->fd, (struct sockaddr *)&address, &len) == 0)
-        rqx__sockaddr_text((struct sockaddr *)&address, len, conn->local, sizeof conn->local);
-}
-
 int rqx__conn_new(struct rqx__origin *origin, struct rqx__wire *wire, enum rqx__alpn alpn,
                   const struct rqx__dial_times *times, struct rqx__conn **ret_conn, struct rqx__err *err)
 {
@@ -101,19 +89,20 @@ int rqx__conn_new(struct rqx__origin *origin, struct rqx__wire *wire, enum rqx__
     conn->engine = engine;
     conn->wire = wire;
     conn->times = *times;
-    rv = make_codec(origin, h2, &conn->codec);
+    conn->facts = rqx__facts_new(wire, origin->secure);
+    rv = conn->facts == NULL ? RQX_ERR_NOMEM : make_codec(origin, h2, &conn->codec);
     if (rv >= 0)
         rv = rqx__loop_watch(engine->loop, &conn->watch, wire->fd, RQX__IO_READ, on_ready, conn);
     if (rv < 0) {
         if (conn->codec != NULL)
             conn->codec->ops->free(conn->codec);
+        rqx__facts_unref(conn->facts);
         rqx__free(conn);
         return rqx__err_set(err, rv, NULL);
     }
     conn->codec->now = rqx__loop_now(engine->loop);
     conn->id = ++engine->last_connection_id;
     engine->stats.connections_made++;
-    note_addresses(conn);
     rqx__conn_kick(conn);
     *ret_conn = conn;
     return 0;
@@ -142,6 +131,7 @@ static void conn_free(struct rqx__conn *conn)
     conn->codec->ops->free(conn->codec);
     rqx__wire_free(conn->wire);
     rqx__buf_done(&conn->out);
+    rqx__facts_unref(conn->facts);
     rqx__free(conn);
 }
 
@@ -212,6 +202,7 @@ void rqx__conn_abandon(struct rqx__conn *conn)
     rqx__wire_free(conn->wire); /* closes this process's copy of the socket; the wire says nothing on its own */
     conn->codec->ops->free(conn->codec);
     rqx__buf_done(&conn->out);
+    rqx__facts_unref(conn->facts);
     rqx__free(conn);
 }
 

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "client/engine.h"
+#include "client/facts.h"
 #include "client/pool.h"
 #include "loop/loop.h"
 #include "net/dial.h"
@@ -46,8 +47,7 @@ struct rqx__conn {
     bool lingering;     /* takes no more streams; closed as soon as the open ones are done and the output is out */
     bool said_goodbye;  /* the codec was told to shut down */
     bool used;          /* carried an exchange before */
-    char peer[80];      /* "addr:port" */
-    char local[80];
+    struct rqx__facts *facts; /* one reference */
 };
 
 /*

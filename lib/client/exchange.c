@@ -472,16 +472,6 @@ static void discard_body(struct rqx__exchange *exchange, int64_t content_length)
         exchange->discard_left = (size_t)content_length;
 }
 
-static int note_addresses(struct rqx__exchange *exchange)
-{
-    struct rqx__arena *arena = &exchange->response.headers.arena;
-    struct rqx__conn *conn = exchange->conn;
-
-    exchange->response.peer = rqx__arena_strndup(arena, conn->peer, strlen(conn->peer));
-    exchange->response.local = rqx__arena_strndup(arena, conn->local, strlen(conn->local));
-    return exchange->response.peer == NULL || exchange->response.local == NULL ? RQX_ERR_NOMEM : 0;
-}
-
 static int take_final_head(struct rqx__exchange *exchange, int64_t content_length)
 {
     struct rqx_response *response = &exchange->response;
@@ -512,9 +502,8 @@ static int take_final_head(struct rqx__exchange *exchange, int64_t content_lengt
         return rv;
     }
     exchange->head_seen = true;
-    rv = note_addresses(exchange);
-    if (rv < 0)
-        return rv;
+    rqx__facts_unref(response->facts);
+    response->facts = rqx__facts_ref(exchange->conn->facts);
     if (exchange->redirecting) {
         discard_body(exchange, content_length);
         return 0;

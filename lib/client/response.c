@@ -42,6 +42,8 @@ void rqx__response_done(struct rqx_response *response)
     rqx__headers_done(&response->headers);
     rqx_url_unref(response->url);
     response->url = NULL;
+    rqx__facts_unref(response->facts);
+    response->facts = NULL;
 }
 
 void rqx__response_reset(struct rqx_response *response)
@@ -56,7 +58,8 @@ void rqx__response_reset(struct rqx_response *response)
     response->reason = (rqx_slice){NULL, 0};
     response->stream_id = 0;
     response->connection_id = 0;
-    response->peer = response->local = NULL;
+    rqx__facts_unref(response->facts);
+    response->facts = NULL;
     response->body_complete = false;
 }
 
@@ -82,13 +85,13 @@ int rqx__response_push_history(struct rqx_response *response)
     past->stream_id = response->stream_id;
     past->connection_id = response->connection_id;
     past->retries = response->retries;
-    past->peer = response->peer;
-    past->local = response->local;
+    past->facts = response->facts;
     past->timings = response->timings;
     atomic_store_explicit(&past->done, true, memory_order_relaxed);
     /* the arenas moved: what is left here must not free them */
     rqx__headers_init(&response->headers);
     rqx__headers_init(&response->trailers);
+    response->facts = NULL;
     history[response->history_count++] = past;
     response->history = history;
     rqx__response_reset(response);
@@ -159,15 +162,36 @@ void rqx_response_timings(const rqx_response *response, rqx_timings *ret_timings
 
 static rqx_slice text_slice(const char *text)
 {
-    return text == NULL ? (rqx_slice){"", 0} : (rqx_slice){text, strlen(text)};
+    return (rqx_slice){text, strlen(text)};
 }
 
 void rqx_response_addresses(const rqx_response *response, rqx_slice *ret_peer, rqx_slice *ret_local)
 {
+    const struct rqx__facts *facts = response->facts;
+
     if (ret_peer != NULL)
-        *ret_peer = text_slice(response->peer);
+        *ret_peer = text_slice(facts != NULL ? facts->peer : "");
     if (ret_local != NULL)
-        *ret_local = text_slice(response->local);
+        *ret_local = text_slice(facts != NULL ? facts->local : "");
+}
+
+int rqx_response_tls(const rqx_response *response, rqx_tls_info *ret_info)
+{
+    const struct rqx__facts *facts = response->facts;
+
+    if (facts == NULL || !facts->secure)
+        return RQX_ERR_STATE;
+    *ret_info = (rqx_tls_info){
+        .version = facts->tls.version,
+        .cipher = facts->tls.cipher,
+        .cipher_bits = facts->tls.cipher_bits,
+        .alpn = facts->tls.alpn,
+        .server_name = facts->tls.server_name,
+        .peer_certificate = facts->tls.certificate,
+        .verified = facts->tls.verified,
+        .resumed = facts->tls.resumed,
+    };
+    return 0;
 }
 
 size_t rqx_response_history_count(const rqx_response *response)

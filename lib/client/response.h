@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "client/facts.h"
 #include "http/coding.h"
 #include "http/headers.h"
 
@@ -35,8 +36,7 @@ struct rqx_response {
     int32_t stream_id;
     uint64_t connection_id;
     int retries;
-    char *peer; /* in |headers|' arena, or NULL */
-    char *local;
+    struct rqx__facts *facts; /* of the connection, counted; NULL until the head came */
     rqx_timings timings;
     rqx_response **history;
     size_t history_count;

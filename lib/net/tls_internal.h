@@ -3,6 +3,7 @@
  *
  * tls_config.c   rqx_tls: settings, the SSL_CTX made of them once, references
  * tls_session.c  the sessions that an rqx_tls remembers
+ * tls_facts.c    what is known of a connection, told
  * tls_pin.c      pinned public keys
  * tls_verify.c   certificate checks, and why one failed, in words
  * tls_wire.c     the wire

@@ -596,19 +596,6 @@ enum rqx__alpn rqx__tls_wire_alpn(const struct rqx__wire *wire)
     return tls_of(wire)->alpn;
 }
 
-void rqx__tls_wire_describe(const struct rqx__wire *wire, const char **ret_version, const char **ret_cipher)
-{
-    const SSL *ssl = tls_of(wire)->ssl;
-
-    *ret_version = SSL_get_version(ssl);
-    *ret_cipher = SSL_CIPHER_get_name(SSL_get_current_cipher(ssl));
-}
-
-bool rqx__tls_wire_resumed(const struct rqx__wire *wire)
-{
-    return SSL_session_reused(tls_of(wire)->ssl) == 1;
-}
-
 /* ---- making one ---- */
 
 /* Without its final dot (RFC 6066 section 3); a leading one would match any name below for OpenSSL. */

@@ -151,10 +151,23 @@ int rqx__tls_wire_new(rqx_tls *tls, struct rqx__wire *lower, rqx_slice server_na
                       struct rqx__wire **ret_wire, struct rqx__err *err);
 /* What was negotiated; for a wire made by rqx__tls_wire_new after its handshake. */
 enum rqx__alpn rqx__tls_wire_alpn(const struct rqx__wire *wire);
-/* "TLSv1.3" and the cipher's name, static. */
-void rqx__tls_wire_describe(const struct rqx__wire *wire, const char **ret_version, const char **ret_cipher);
-/* Whether the session was resumed. */
-bool rqx__tls_wire_resumed(const struct rqx__wire *wire);
+/* What is known of a TLS connection, independent of it. */
+struct rqx__tls_facts {
+    const char *version; /* static, as |cipher| */
+    const char *cipher;
+    int cipher_bits;
+    rqx_slice alpn;        /* static; empty: none */
+    rqx_slice server_name; /* in |memory|; NUL terminated */
+    rqx_slice certificate; /* the peer's, DER, in |memory|; empty: it has none */
+    bool verified;
+    bool resumed;
+    void *memory;
+};
+
+/* After the handshake of a wire made by rqx__tls_wire_new.  RQX_ERR_NOMEM. */
+int rqx__tls_wire_facts(const struct rqx__wire *wire, struct rqx__tls_facts *ret_facts);
+/* Frees what is in it.  Harmless on zeroed memory. */
+void rqx__tls_facts_done(struct rqx__tls_facts *facts);
 /* OpenSSL's version text. */
 const char *rqx__tls_library(void);
 

@@ -99,6 +99,19 @@ static int put(PyObject *dict, PyObject *key, PyObject *value)
     return rc;
 }
 
+/* What an SSLObject of the package is made of; None without TLS. */
+static PyObject *tls_of(const rqx_response *native)
+{
+    rqx_tls_info info;
+
+    if (rqx_response_tls(native, &info) < 0)
+        Py_RETURN_NONE;
+    return Py_BuildValue("(ssis#s#y#ii)", info.version, info.cipher, info.cipher_bits, info.alpn.data,
+                         (Py_ssize_t)info.alpn.len, info.server_name.data, (Py_ssize_t)info.server_name.len,
+                         info.peer_certificate.data, (Py_ssize_t)info.peer_certificate.len, info.verified,
+                         info.resumed);
+}
+
 static PyObject *network_stream(CoreResponse *self)
 {
     PyObject *module = PyImport_ImportModule("requestx._network"), *stream;
@@ -107,8 +120,7 @@ static PyObject *network_stream(CoreResponse *self)
     if (module == NULL)
         return NULL;
     rqx_response_addresses(self->native, &peer, &local);
-    stream = PyObject_CallMethod(module, "NetworkStream", "ss", peer.data == NULL ? "" : peer.data,
-                                 local.data == NULL ? "" : local.data);
+    stream = PyObject_CallMethod(module, "NetworkStream", "ssN", peer.data, local.data, tls_of(self->native));
     Py_DECREF(module);
     return stream;
 }

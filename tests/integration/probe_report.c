@@ -297,6 +297,22 @@ void line_error(struct line *line, const rqx_error *error)
     line_text(line, "text", error->text == NULL ? "" : error->text);
 }
 
+static void line_tls(struct line *line, const rqx_response *response)
+{
+    rqx_tls_info info;
+
+    if (rqx_response_tls(response, &info) < 0)
+        return;
+    line_text(line, "tls_version", info.version);
+    line_text(line, "tls_cipher", info.cipher);
+    line_number(line, "tls_bits", info.cipher_bits);
+    line_bytes(line, "tls_alpn", info.alpn.data, info.alpn.len);
+    line_text(line, "tls_name", info.server_name.data);
+    line_number(line, "tls_certificate", (long long)info.peer_certificate.len);
+    line_number(line, "tls_verified", info.verified);
+    line_number(line, "tls_resumed", info.resumed);
+}
+
 void line_head(struct line *line, const rqx_response *response)
 {
     rqx_slice peer;
@@ -314,6 +330,7 @@ void line_head(struct line *line, const rqx_response *response)
     line_bytes(line, "url", url.data, url.len);
     line_bytes(line, "peer", peer.data, peer.len);
     line_bytes(line, "local", local.data, local.len);
+    line_tls(line, response);
     line_fields(line, "headers", rqx_response_headers(response));
 }
 

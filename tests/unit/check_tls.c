@@ -35,19 +35,31 @@ START_TEST(versions_protocols_and_names_are_agreed)
         struct server server = {.identity = &good, .max_version = cases[i].version, .alpn = cases[i].alpn};
         rqx_tls *tls = make_trusting();
         struct rqx__wire *wire = tls_on(tls, start_server(&server), cases[i].name, 443, cases[i].offered);
-        const char *version = NULL;
-        const char *cipher = NULL;
+        struct rqx__tls_facts facts;
+        unsigned char *der = NULL;
+        int der_len = i2d_X509(good.cert, &der);
         struct rqx__err err;
 
         rqx_tls_unref(tls); /* the wire has its own reference */
         ck_assert_int_eq(drive_handshake(wire, &err), 0);
         ck_assert_int_eq(rqx__wire_handshake(wire, &err), 0);
         ck_assert_int_eq(rqx__tls_wire_alpn(wire), cases[i].chosen);
-        ck_assert(!rqx__tls_wire_resumed(wire));
-        rqx__tls_wire_describe(wire, &version, &cipher);
-        ck_assert_str_eq(version, cases[i].version_text);
-        ck_assert_uint_gt(strlen(cipher), 4);
-        rqx__wire_free(wire);
+        ck_assert_int_eq(rqx__tls_wire_facts(wire, &facts), 0);
+        rqx__wire_free(wire); /* what was told does not need it */
+        ck_assert(!facts.resumed);
+        ck_assert(facts.verified);
+        ck_assert_str_eq(facts.version, cases[i].version_text);
+        ck_assert_uint_gt(strlen(facts.cipher), 4);
+        ck_assert_int_ge(facts.cipher_bits, 128);
+        ck_assert_uint_eq(facts.alpn.len, cases[i].chosen == RQX__ALPN_NONE ? 0 : strlen(cases[i].alpn));
+        ck_assert_int_eq(memcmp(facts.alpn.data, facts.alpn.len > 0 ? cases[i].alpn : "", facts.alpn.len), 0);
+        ck_assert_int_eq(strncmp(facts.server_name.data, cases[i].name, facts.server_name.len), 0);
+        ck_assert_int_eq(facts.server_name.data[facts.server_name.len], '\0');
+        ck_assert_uint_eq(facts.certificate.len, (size_t)der_len);
+        ck_assert_int_eq(memcmp(facts.certificate.data, der, (size_t)der_len), 0);
+        rqx__tls_facts_done(&facts);
+        rqx__tls_facts_done(&facts);
+        OPENSSL_free(der);
         join_server(&server);
         ck_assert(server.accepted);
         ck_assert_str_eq(server.sni, cases[i].sni);
