@@ -15,6 +15,7 @@
 #include <requestx/proxy.h>
 #include <requestx/request.h>
 #include <requestx/response.h>
+#include <requestx/retry.h>
 #include <requestx/tls.h>
 
 RQX_BEGIN_DECLS
@@ -79,7 +80,7 @@ typedef struct rqx_client_options {
     const rqx_headers *headers;
     /** default credentials, or NULL */
     rqx_auth *auth;
-    /** default deadlines: connect, read, write, pool 5,000 each, total none */
+    /** default deadlines: connect, read, write, pool 5,000 each, total none, no stall_rate */
     rqx_timeouts timeouts;
     /** of the pool */
     rqx_limits limits;
@@ -116,6 +117,8 @@ typedef struct rqx_client_options {
     const rqx_address_policy *address_policy;
     /** stores what responses set, and is asked for each request; NULL (default): none */
     rqx_cookies *cookies;
+    /** when a request is sent again that may have been processed; NULL (default): never */
+    rqx_retry *retry;
 } rqx_client_options;
 
 /** Sets every field to its default.  Since 0.1. */

@@ -10,6 +10,7 @@
 #include <requestx/auth.h>
 #include <requestx/error.h>
 #include <requestx/headers.h>
+#include <requestx/retry.h>
 #include <requestx/url.h>
 
 RQX_BEGIN_DECLS
@@ -26,6 +27,13 @@ typedef struct rqx_timeouts {
     int64_t pool_ms;
     /** the whole exchange, redirects and replays included, until its last byte */
     int64_t total_ms;
+    /**
+     * least bytes a second, counted both ways, while a body is to move: one that the peer sends and the caller waits
+     * for, or whose bytes are there and that the peer does not take; 0: any number
+     */
+    int64_t stall_rate;
+    /** over how long they are counted; whoever moves fewer in that time ends with RQX_ERR_STALL_TIMEOUT */
+    int64_t stall_ms;
 } rqx_timeouts;
 
 /** RQX_TIMEOUT_UNSET in a request's rqx_timeouts: as the client has it. */
@@ -112,6 +120,8 @@ RQX_API void rqx_request_set_max_body(rqx_request *request, int64_t max_body);
 RQX_API void rqx_request_set_protocols(rqx_request *request, unsigned protocols);
 /** Uses |proxy| (referenced), or none where NULL and |direct| is 1, in place of the client's.  Since 0.1. */
 RQX_API void rqx_request_set_proxy(rqx_request *request, rqx_proxy *proxy, int direct);
+/** Uses |retry| (referenced), or none at all where NULL and |none| is 1, in place of the client's.  Since 0.1.0. */
+RQX_API void rqx_request_set_retry(rqx_request *request, rqx_retry *retry, int none);
 /** Sends |target| as request target / :path in place of the URL's.  Errors: RQX_ERR_INVALID_ARGUMENT, RQX_ERR_NOMEM.
  * Since 0.1. */
 RQX_API int rqx_request_set_target(rqx_request *request, const char *target, size_t len);

@@ -17,6 +17,7 @@
 #include <requestx/proxy.h>
 #include <requestx/request.h>
 #include <requestx/response.h>
+#include <requestx/retry.h>
 #include <requestx/tls.h>
 #include <requestx/url.h>
 #include <requestx/version.h>

@@ -100,7 +100,7 @@ RQX_API rqx_request *rqx_response_request(const rqx_response *response);
 RQX_API int32_t rqx_response_stream_id(const rqx_response *response);
 /** Gives a number that names the connection within its engine, from 1 on; 0 while there is none.  Since 0.1. */
 RQX_API uint64_t rqx_response_connection_id(const rqx_response *response);
-/** Gives how many times the exchange was moved to another connection or connected anew.  Since 0.1. */
+/** Gives how many times the request was sent again, connected anew, or moved to another connection.  Since 0.1. */
 RQX_API int rqx_response_retries(const rqx_response *response);
 /** Gives when each phase ended.  Since 0.1. */
 RQX_API void rqx_response_timings(const rqx_response *response, rqx_timings *ret_timings);

@@ -42,6 +42,8 @@ typedef struct rqx_auth rqx_auth;
 typedef struct rqx_cookies rqx_cookies;
 /** How TLS connections are made and whom they trust: see tls.h.  Immutable and counted. */
 typedef struct rqx_tls rqx_tls;
+/** When a request is sent again: see retry.h.  Immutable and counted. */
+typedef struct rqx_retry rqx_retry;
 /** A proxy and its credentials: see proxy.h.  Immutable and counted. */
 typedef struct rqx_proxy rqx_proxy;
 

@@ -127,3 +127,19 @@ void rqx__err_prefix(struct rqx__err *err, const char *format, ...)
     used = strlen(err->text);
     cut_text(err->text, sizeof err->text, (int)used + snprintf(err->text + used, sizeof err->text - used, ": %s", old));
 }
+
+void rqx__err_suffix(struct rqx__err *err, const char *format, ...)
+{
+    char added[RQX__ERR_TEXT_MAX / 2];
+    size_t used = strlen(err->text);
+    va_list args;
+    int wanted;
+
+    va_start(args, format);
+    wanted = vsnprintf(added, sizeof added, format, args);
+    va_end(args);
+    cut_text(added, sizeof added, wanted);
+    if (used > sizeof err->text - 1 - strlen(added))
+        used = rqx__utf8_cut(err->text, sizeof err->text - 1 - strlen(added));
+    memcpy(err->text + used, added, strlen(added) + 1);
+}

@@ -30,5 +30,7 @@ int rqx__err_sys(struct rqx__err *err, int code, int sys_errno, const char *form
     __attribute__((format(printf, 4, 5)));
 /* Puts formatted text and ": " before what stands there. */
 void rqx__err_prefix(struct rqx__err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Adds formatted text behind what stands there, which is cut if it would not fit. */
+void rqx__err_suffix(struct rqx__err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -21,7 +21,7 @@ void rqx_client_options_init(rqx_client_options *options)
     options->struct_size = sizeof *options;
     options->protocols = RQX_PROTO_HTTP1 | RQX_PROTO_HTTP2;
     options->trust_env = 1;
-    options->timeouts = (rqx_timeouts){5000, 5000, 5000, 5000, RQX_NO_TIMEOUT};
+    options->timeouts = (rqx_timeouts){5000, 5000, 5000, 5000, RQX_NO_TIMEOUT, 0, 0};
     options->limits = (rqx_limits){100, 20, 5000, RQX_LIMIT_NONE, 1};
     options->max_replays = 6;
     options->expect_continue_ms = 1000;
@@ -57,6 +57,7 @@ static void client_free(struct rqx_client *client)
     rqx_proxy_unref(client->env_https);
     rqx_auth_unref(client->options.auth);
     rqx_address_policy_free(client->address_policy);
+    rqx_retry_unref(client->options.retry);
     rqx__free(client->local_address);
     rqx__free(client->unix_path);
     rqx__free(client->no_proxy);
@@ -174,6 +175,7 @@ static int copy_options(struct rqx_client *client, const rqx_client_options *opt
     own->cookies = options->cookies == NULL ? NULL : rqx_cookies_ref(options->cookies);
     own->auth = options->auth == NULL ? NULL : rqx_auth_ref(options->auth);
     own->tls = options->tls == NULL ? NULL : rqx_tls_ref(options->tls);
+    own->retry = options->retry == NULL ? NULL : rqx_retry_ref(options->retry);
     if (own->tls == NULL)
         rv = rqx_tls_new(NULL, &own->tls);
     if (rv >= 0)

@@ -10,9 +10,6 @@
 #define H2_NO_ERROR 0u
 #define H2_CANCEL   8u
 
-/* Time before an unprocessed request is sent again for the second, third, ... time (RFC 9113 section 8.7). */
-#define BACKOFF_FIRST_MS 10
-#define BACKOFF_MAX_MS   1000
 /* Room made at once for a body whose length was announced. */
 #define EXPECT_MAX (1024 * 1024)
 /* A body that is not given to anybody is read up to this size to keep the connection, above it the stream is reset. */
@@ -35,6 +32,9 @@ static void pick_timeouts(struct rqx__exchange *exchange)
     exchange->timeouts.write_ms = pick_timeout(own->write_ms, client->write_ms);
     exchange->timeouts.pool_ms = pick_timeout(own->pool_ms, client->pool_ms);
     exchange->timeouts.total_ms = pick_timeout(own->total_ms, client->total_ms);
+    exchange->timeouts.stall_rate = pick_timeout(own->stall_rate, client->stall_rate);
+    exchange->timeouts.stall_ms = pick_timeout(own->stall_ms, client->stall_ms);
+    rqx__stall_init(exchange);
 }
 
 /* The user let go of the response: nobody is to be told any more. */
@@ -58,8 +58,6 @@ static void bury(struct rqx__dead *dead)
     rqx__exchange_release(exchange);
 }
 
-static void again(struct rqx__defer *defer, void *user);
-
 int rqx__exchange_new(struct rqx_client *client, struct rqx_request *request, void *user,
                       struct rqx__exchange **ret_exchange)
 {
@@ -81,13 +79,15 @@ int rqx__exchange_new(struct rqx_client *client, struct rqx_request *request, vo
     rqx__list_init(&exchange->queue_node);
     exchange->stream.ops = &rqx__exchange_stream_ops;
     rqx__upload_init(&exchange->upload, &request->body);
-    rqx__defer_init(&exchange->again, again, exchange);
+    rqx__defer_init(&exchange->again, rqx__exchange_again, exchange);
     rqx__timer_init(&exchange->timer, rqx__exchange_timer_due, exchange);
     rqx__headers_init(&exchange->interim);
     rqx__list_init(&exchange->interims);
     exchange->redirects_left = request->max_redirects >= 0 ? request->max_redirects : client->options.max_redirects;
     exchange->replays_left = client->options.max_replays;
     exchange->connect_tries_left = client->options.connect_retries;
+    exchange->retry = request->retry != NULL || request->no_retry ? request->retry : client->options.retry;
+    rqx__retry_begin(exchange->retry, &exchange->budget);
     if (request->max_body >= 0 && (uint64_t)request->max_body < SIZE_MAX)
         exchange->response.body.max = (size_t)request->max_body;
     pick_timeouts(exchange);
@@ -157,9 +157,13 @@ static void name_host(struct rqx__exchange *exchange, struct rqx__err *err)
         rqx__err_prefix(err, "request to %.*s:%d", (int)host.len, host.data, port);
 }
 
-static void set_error(struct rqx_response *response, const struct rqx__err *err)
+static void set_error(struct rqx__exchange *exchange, const struct rqx__err *err)
 {
+    struct rqx_response *response = &exchange->response;
+
     response->err = *err;
+    if (response->retries > 0 && err->code != RQX_ERR_CANCELLED && err->code != RQX_ERR_CLOSED)
+        rqx__err_suffix(&response->err, " (after %d attempts)", response->retries + 1);
     response->error = (rqx_error){.code = err->code,
                                   .phase = rqx_error_phase(err->code),
                                   .sys_errno = err->sys_errno,
@@ -168,8 +172,7 @@ static void set_error(struct rqx_response *response, const struct rqx__err *err)
                                   .text = response->err.text};
 }
 
-/* Leaves queue, stream and timer behind; no upcall comes any more. */
-static void detach(struct rqx__exchange *exchange, uint32_t h2_code)
+void rqx__exchange_leave(struct rqx__exchange *exchange, uint32_t h2_code)
 {
     struct rqx_engine *engine = exchange->client->engine;
     struct rqx__conn *conn = exchange->conn;
@@ -196,14 +199,14 @@ void rqx__exchange_end(struct rqx__exchange *exchange, const struct rqx__err *er
 
     if (exchange->state == RQX__EXCHANGE_DONE)
         return;
-    detach(exchange, h2_code);
+    rqx__exchange_leave(exchange, h2_code);
     exchange->state = RQX__EXCHANGE_DONE;
     rqx__list_remove(&exchange->client_node);
     if (!exchange->upload.feeding)
         rqx__request_release_source(exchange->request);
     rqx__upload_done(&exchange->upload);
     if (err != NULL)
-        set_error(response, err);
+        set_error(exchange, err);
     response->error.text = response->err.text;
     if (err == NULL)
         response->body_complete = true;
@@ -217,7 +220,7 @@ void rqx__exchange_end(struct rqx__exchange *exchange, const struct rqx__err *er
 
 /* ---- starting ---- */
 
-static int start_hop(struct rqx__exchange *exchange, struct rqx__err *err)
+int rqx__exchange_start_hop(struct rqx__exchange *exchange, struct rqx__err *err)
 {
     int rv = rqx__hop_head(exchange);
 
@@ -240,7 +243,7 @@ int rqx__exchange_start(struct rqx__exchange *exchange)
     exchange->submitted = rqx__loop_touch(engine->loop);
     rqx__list_push_back(&exchange->client->exchanges, &exchange->client_node);
     engine->stats.exchanges_open++;
-    rv = start_hop(exchange, &err);
+    rv = rqx__exchange_start_hop(exchange, &err);
     if (rv < 0)
         rqx__exchange_end(exchange, &err, H2_CANCEL);
     return 0;
@@ -292,121 +295,12 @@ int rqx__exchange_open(struct rqx__exchange *exchange, struct rqx__conn *conn)
     exchange->read_since = exchange->write_since = now;
     note_connection(exchange, conn);
     conn->used = true;
+    if (exchange->stall.least != 0)
+        rqx__stall_init(exchange); /* the count of an earlier try is void */
+    rqx__stall_note(exchange, 0);
     rqx__exchange_arm(exchange);
     rqx__conn_kick(conn);
     return 0;
-}
-
-void rqx__exchange_dial_failed(struct rqx__exchange *exchange, const struct rqx__err *err)
-{
-    bool transient = err->code == RQX_ERR_CONNECT || err->code == RQX_ERR_TLS_HANDSHAKE ||
-                     err->code == RQX_ERR_PROXY_CONNECT || err->code == RQX_ERR_TRUNCATED;
-
-    if (!transient || exchange->connect_tries_left == 0) {
-        rqx__exchange_end(exchange, err, H2_CANCEL);
-        return;
-    }
-    exchange->connect_tries_left--;
-    exchange->response.retries++;
-    exchange->backoffs++;
-    rqx__exchange_back_off(exchange);
-}
-
-/* ---- replays and redirects: the next try begins once the codec is left ---- */
-
-void rqx__exchange_back_off(struct rqx__exchange *exchange)
-{
-    struct rqx_engine *engine = exchange->client->engine;
-    uint64_t delay = BACKOFF_FIRST_MS;
-    unsigned i;
-
-    exchange->state = RQX__EXCHANGE_BACKOFF;
-    if (exchange->backoffs <= 1) {
-        exchange->wait_since = 0;
-        rqx__loop_defer(engine->loop, &exchange->again);
-        return;
-    }
-    for (i = 2; i < exchange->backoffs && delay < BACKOFF_MAX_MS; i++)
-        delay *= 2;
-    if (delay > BACKOFF_MAX_MS)
-        delay = BACKOFF_MAX_MS;
-    /* jitter: half of it by chance, of which the clock's low bits are enough here */
-    delay = delay * RQX__NS_PER_MS / 2 + (rqx__clock_now() * UINT64_C(2654435761) >> 7) % (delay * RQX__NS_PER_MS / 2);
-    exchange->wait_since = rqx__loop_now(engine->loop) + delay;
-    rqx__exchange_arm(exchange);
-}
-
-static void again(struct rqx__defer *defer, void *user)
-{
-    struct rqx__exchange *exchange = user;
-    struct rqx__err err;
-    int rv = 0;
-
-    (void)defer;
-    rqx__err_clear(&err);
-    if (exchange->no_timer)
-        rv = RQX_ERR_NOMEM;
-    else if (exchange->redirecting)
-        rv = rqx__hop_next(exchange, &err);
-    else
-        rqx__response_reset(&exchange->response);
-    if (rv >= 0 && exchange->drop_expect)
-        rv = rqx__hop_drop_expect(exchange);
-    exchange->drop_expect = false;
-    if (exchange->hop.drop_body)
-        rqx__upload_done(&exchange->upload); /* nobody asks for it again, so it need not be there again */
-    else if (rv >= 0)
-        rv = rqx__upload_restart(&exchange->upload);
-    if (rv >= 0)
-        rv = start_hop(exchange, &err);
-    if (rv >= 0)
-        return;
-    if (err.code == 0)
-        rqx__err_set(&err, rv, NULL);
-    rqx__exchange_end(exchange, &err, H2_CANCEL);
-}
-
-void rqx__exchange_retry_now(struct rqx__exchange *exchange)
-{
-    rqx__loop_defer(exchange->client->engine->loop, &exchange->again);
-}
-
-/* RFC 9110 section 9.2.2. */
-static bool is_idempotent(const struct rqx__hop *hop)
-{
-    static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
-    size_t i;
-
-    for (i = 0; i < sizeof methods / sizeof methods[0]; i++) {
-        if (rqx__eq(hop->method, hop->method_len, methods[i], strlen(methods[i])))
-            return true;
-    }
-    return false;
-}
-
-/* Whether what |flags| tell allows to send the request again. */
-static bool may_replay(const struct rqx__exchange *exchange, unsigned flags)
-{
-    bool unprocessed = (flags & RQX__CLOSE_UNPROCESSED) != 0;
-    /* a kept HTTP/1.1 connection that died under the request without a byte, once: RFC 9112 section 9.3.1 */
-    bool stale = (flags & RQX__CLOSE_NO_BYTES) != 0 && exchange->response.version != RQX_HTTP_2 && exchange->reused &&
-                 exchange->response.retries == 0 && is_idempotent(&exchange->hop);
-
-    if (!unprocessed && !stale)
-        return false;
-    if (exchange->replays_left == 0 || exchange->head_seen || exchange->client->closed)
-        return false;
-    return exchange->upload.body == NULL || exchange->upload.offset == 0 || rqx__request_can_rewind(exchange->request);
-}
-
-static void replay(struct rqx__exchange *exchange)
-{
-    exchange->replays_left--;
-    exchange->response.retries++;
-    exchange->backoffs++;
-    exchange->client->engine->stats.replays++;
-    rqx__timer_clear(exchange->client->engine->loop, &exchange->timer);
-    rqx__exchange_back_off(exchange);
 }
 
 /* ---- upcalls of the stream ---- */
@@ -450,18 +344,6 @@ static int on_field(struct rqx__stream *stream, const char *name, size_t name_le
     return rqx__headers_add_checked(fields, name, name_len, value, value_len);
 }
 
-/* A 421 is another connection's business, once (RFC 9110 section 15.5.20). */
-static bool is_misdirected(const struct rqx__exchange *exchange, int status)
-{
-    return status == 421 && !exchange->misdirected && may_replay(exchange, RQX__CLOSE_UNPROCESSED);
-}
-
-/* Whoever cannot wait for 100 (Continue) says so, and is asked again without it (RFC 9110 section 10.1.1). */
-static bool is_unexpected(const struct rqx__exchange *exchange, int status)
-{
-    return status == 417 && exchange->head.expect_continue && may_replay(exchange, RQX__CLOSE_UNPROCESSED);
-}
-
 /* Body bytes are not for the user; a long or unknown rest is not worth reading. */
 static void discard_body(struct rqx__exchange *exchange, int64_t content_length)
 {
@@ -480,21 +362,14 @@ static int take_final_head(struct rqx__exchange *exchange, int64_t content_lengt
 
     rqx__err_clear(&err);
     response->timings.first_byte_us = since_submission(exchange, exchange->conn->codec->now);
-    if (is_misdirected(exchange, response->status)) {
-        exchange->misdirected = true;
-        rqx__conn_shutdown(exchange->conn); /* the next try goes elsewhere */
-        discard_body(exchange, content_length);
-        return 0;
-    }
-    if (is_unexpected(exchange, response->status)) {
-        exchange->drop_expect = true;
-        discard_body(exchange, content_length);
-        return 0;
-    }
     if (exchange->client->options.cookies != NULL) {
         rv = rqx__cookies_receive(exchange);
         if (rv < 0)
             return rv;
+    }
+    if (rqx__resend_wanted(exchange, response->status) || rqx__retry_answered(exchange, response->status)) {
+        discard_body(exchange, content_length);
+        return 0;
     }
     rv = rqx__hop_wanted(exchange, &err);
     if (rv < 0) {
@@ -512,6 +387,7 @@ static int take_final_head(struct rqx__exchange *exchange, int64_t content_lengt
         rqx__exchange_tell(exchange, RQX_EVENT_HEAD);
         return 0;
     }
+    rqx__stall_note(exchange, 0);
     if (content_length > 0) {
         /* an announced length is believed up to a point: what is not sent must not cost memory */
         size_t room = content_length < EXPECT_MAX ? (size_t)content_length : EXPECT_MAX;
@@ -542,6 +418,7 @@ static int on_data(struct rqx__stream *stream, const uint8_t *data, size_t len)
         if (len > exchange->discard_left)
             return RQX_ERR_BODY_TOO_LARGE; /* enough: closed() goes on from here */
         exchange->discard_left -= len;
+        rqx__stall_note(exchange, len);
         return 0;
     }
     rv = rqx__buf_append(&exchange->response.body, data, len);
@@ -556,6 +433,7 @@ static int on_data(struct rqx__stream *stream, const uint8_t *data, size_t len)
             rqx__exchange_tell(exchange, RQX_EVENT_BODY);
         }
     }
+    rqx__stall_note(exchange, len);
     return 0;
 }
 
@@ -578,10 +456,13 @@ static int on_pull_body(struct rqx__stream *stream, uint8_t *buffer, size_t cap,
 {
     struct rqx__exchange *exchange = rqx__exchange_of(stream);
     bool room = false;
-    int rv =
-        rqx__upload_pull(&exchange->upload, &exchange->client->engine->feeds, buffer, cap, ret_len, ret_end, &room);
+    int rv;
 
+    if (exchange->discard && !exchange->redirecting && !rqx__request_can_rewind(exchange->request))
+        return RQX_ERR_BODY_SOURCE; /* it goes to the next try: closed() begins that */
+    rv = rqx__upload_pull(&exchange->upload, &exchange->client->engine->feeds, buffer, cap, ret_len, ret_end, &room);
     exchange->write_since = exchange->conn->codec->now;
+    rqx__stall_note(exchange, rv == 0 ? *ret_len : 0);
     if (room) {
         exchange->upload.wants_room = false;
         rqx__exchange_tell(exchange, RQX_EVENT_WRITE);
@@ -593,6 +474,8 @@ static void on_body_refused(struct rqx__stream *stream)
 {
     struct rqx__exchange *exchange = rqx__exchange_of(stream);
 
+    if (exchange->discard && !exchange->redirecting)
+        return; /* the next try takes it */
     exchange->upload.refused = true;
     rqx__list_remove(&exchange->upload.feed_node);
     if (exchange->upload.body != NULL && exchange->upload.body->kind == RQX__BODY_PUSH)
@@ -606,24 +489,14 @@ static void on_sent(struct rqx__stream *stream)
     exchange->sent = true;
     exchange->read_since = exchange->conn->codec->now;
     exchange->response.timings.sent_us = since_submission(exchange, exchange->conn->codec->now);
+    rqx__stall_note(exchange, 0);
     rqx__exchange_arm(exchange);
 }
 
-/* A discarded response is over, however it ended: what comes next? */
-static bool goes_on(struct rqx__exchange *exchange)
+/* What an upcall found wrong says more than that the stream was reset for it. */
+static int told_code(const struct rqx__exchange *exchange, const struct rqx__err *err)
 {
-    if (!exchange->discard)
-        return false;
-    if (exchange->redirecting) {
-        exchange->state = RQX__EXCHANGE_BACKOFF;
-        exchange->backoffs = 0;
-        exchange->wait_since = 0;
-        rqx__timer_clear(exchange->client->engine->loop, &exchange->timer);
-        rqx__exchange_retry_now(exchange);
-    } else {
-        replay(exchange); /* 421, 417 */
-    }
-    return true;
+    return exchange->response.err.code != 0 ? exchange->response.err.code : err->code;
 }
 
 static void on_closed(struct rqx__stream *stream, const struct rqx__err *err, unsigned flags)
@@ -636,7 +509,7 @@ static void on_closed(struct rqx__stream *stream, const struct rqx__err *err, un
     if (err == NULL && exchange->streamed && !exchange->discard && exchange->response.version != RQX_HTTP_2)
         rqx__conn_hold(conn, exchange);
     rqx__pool_conn_changed(conn);
-    if (goes_on(exchange))
+    if (rqx__exchange_goes_on(exchange))
         return;
     if (err == NULL) {
         rqx__exchange_end(exchange, NULL, H2_NO_ERROR);
@@ -646,12 +519,15 @@ static void on_closed(struct rqx__stream *stream, const struct rqx__err *err, un
         (conn->origin->protocols & RQX_PROTO_HTTP1) != 0) {
         exchange->avoid_h2 = true;
         rqx__pool_demand_h1(conn->origin);
-        flags |= RQX__CLOSE_UNPROCESSED;
+        if (!exchange->head_seen && rqx__resend(exchange))
+            return;
     }
-    if (may_replay(exchange, flags)) {
-        replay(exchange);
+    if (rqx__replay_allowed(exchange, flags)) {
+        rqx__replay(exchange);
         return;
     }
+    if (rqx__retry_failed(exchange, told_code(exchange, err), flags))
+        return;
     told = exchange->response.err.code != 0 ? exchange->response.err : *err;
     name_host(exchange, &told);
     rqx__exchange_end(exchange, &told, H2_CANCEL);

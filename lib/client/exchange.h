@@ -17,6 +17,7 @@
 #include "client/conn.h"
 #include "client/request.h"
 #include "client/response.h"
+#include "client/retry.h"
 #include "client/upload.h"
 #include "proto/codec.h"
 
@@ -44,6 +45,17 @@ struct rqx__hop {
     size_t userinfo_auth_len;
     char *target;  /* absolute form for a proxy; own, or NULL */
     char *cookies; /* of the client's jar; own, secret, or NULL */
+};
+
+/* How fast bytes move, counted while they should.  Times in ns. */
+struct rqx__stall {
+    uint64_t least; /* bytes in |window|; 0: nobody asks */
+    uint64_t window;
+    uint64_t moved; /* bytes in this window */
+    uint64_t used;  /* of this window, up to |mark| */
+    uint64_t mark;
+    bool runs; /* bytes should move since |mark| */
+    bool over; /* too few did */
 };
 
 struct rqx__exchange {
@@ -77,6 +89,7 @@ struct rqx__exchange {
     struct rqx__defer again; /* starts the next hop or replay once the codec is left */
     struct rqx__timer timer;
     enum rqx__wait wait;
+    struct rqx__stall stall;
     uint64_t submitted;   /* ns */
     uint64_t wait_since;  /* QUEUED: since when |wait| counts; BACKOFF: until when */
     uint64_t read_since;  /* last sign of life of the response, or when the request was out */
@@ -84,13 +97,19 @@ struct rqx__exchange {
     int redirects_left;
     int replays_left;
     int connect_tries_left;
+    const struct rqx_retry *retry;   /* borrowed of request or client; NULL: none */
+    struct rqx__retry_budget budget; /* of |retry| */
+    uint64_t pause;                  /* ns before the try that was taken from |budget| last */
     bool sent;      /* the request is out */
     bool head_seen; /* the final head is complete */
     bool ended;     /* the response is complete */
-    bool discard;   /* the body is of a response that is not given: redirect, 421 */
+    bool discard;   /* the body is of a response that is not given: redirect, retry, 421, 417, 425 */
     bool redirecting;
-    bool misdirected;           /* 421 was answered once */
-    bool drop_expect;           /* 417 was answered: the replay does not expect 100 (Continue) */
+    bool retrying;              /* |retry| wants none of this response */
+    bool misdirected;           /* 421 was answered once at this hop */
+    bool too_early;             /* 425 was */
+    bool unexpected;            /* 417 was */
+    bool drop_expect;           /* the next try does not expect 100 (Continue) */
     bool avoid_h2;              /* HTTP_1_1_REQUIRED: the replay speaks HTTP/1.1 */
     bool reader_waits;          /* the user was told RQX_AGAIN by read */
     bool no_timer;              /* there was no memory for its deadline */
@@ -129,18 +148,38 @@ int rqx__exchange_start(struct rqx__exchange *exchange);
 int rqx__exchange_open(struct rqx__exchange *exchange, struct rqx__conn *conn);
 /* It has to wait in a queue, for |wait|, from now. */
 void rqx__exchange_waits(struct rqx__exchange *exchange, enum rqx__wait wait);
-/* The dial that it waited for failed: retried if it may, else ended. */
-void rqx__exchange_dial_failed(struct rqx__exchange *exchange, const struct rqx__err *err);
+/* Begins the hop: its head, then the pool. */
+int rqx__exchange_start_hop(struct rqx__exchange *exchange, struct rqx__err *err);
+/* Leaves queue, stream (RST_STREAM with |h2_code|) and timer behind; no upcall comes any more. */
+void rqx__exchange_leave(struct rqx__exchange *exchange, uint32_t h2_code);
 /* Ends it: |err| NULL: well.  Leaves queue or stream (RST_STREAM with |h2_code|). */
 void rqx__exchange_end(struct rqx__exchange *exchange, const struct rqx__err *err, uint32_t h2_code);
-/* Waits as long as is due after so many tries, then starts the hop anew. */
-void rqx__exchange_back_off(struct rqx__exchange *exchange);
-/* Starts the next hop, or this one anew, once the codec is left. */
-void rqx__exchange_retry_now(struct rqx__exchange *exchange);
 /* Tells the user, or the thread that waits. */
 void rqx__exchange_tell(struct rqx__exchange *exchange, unsigned what);
 /* The upcalls of a codec's stream. */
 extern const struct rqx__stream_ops rqx__exchange_stream_ops;
+
+/* ---- replay.c ---- */
+
+/* The dial that it waited for failed: retried if it may, else ended. */
+void rqx__exchange_dial_failed(struct rqx__exchange *exchange, const struct rqx__err *err);
+/* Whether what RQX__CLOSE_* |flags| tell allows to send the request again unasked. */
+bool rqx__replay_allowed(const struct rqx__exchange *exchange, unsigned flags);
+/* Does that, after as long a pause as is due. */
+void rqx__replay(struct rqx__exchange *exchange);
+/* Whether an answer with |status| says that the request was not worked on, and is to be sent again, once. */
+bool rqx__resend_wanted(struct rqx__exchange *exchange, int status);
+/* Sends it again without a pause; false: it cannot be. */
+bool rqx__resend(struct rqx__exchange *exchange);
+/* Whether |retry| has it sent again after an answer with |status|. */
+bool rqx__retry_answered(struct rqx__exchange *exchange, int status);
+/* Has it sent again after a failure with |code|, if |retry| allows it; else false. */
+bool rqx__retry_failed(struct rqx__exchange *exchange, int code, unsigned flags);
+/* A discarded response is over, however it ended: begins what comes next.  False: it was not one. */
+bool rqx__exchange_goes_on(struct rqx__exchange *exchange);
+/* Starts the next hop, or this one anew, once the codec is left. */
+void rqx__exchange_retry_now(struct rqx__exchange *exchange);
+void rqx__exchange_again(struct rqx__defer *defer, void *user);
 
 /* ---- interim.c ---- */
 
@@ -155,6 +194,15 @@ void rqx__exchange_arm(struct rqx__exchange *exchange);
 /* The user wants bytes of the body and there are none: from here on it is the peer who keeps the reader waiting. */
 void rqx__exchange_reader_waits(struct rqx__exchange *exchange);
 void rqx__exchange_timer_due(struct rqx__timer *timer, void *user);
+/* Sets |stall| by |timeouts|. */
+void rqx__stall_init(struct rqx__exchange *exchange);
+void rqx__stall_look(struct rqx__exchange *exchange, size_t moved);
+/* So many bytes of a body moved, or what is waited for changed. */
+static inline void rqx__stall_note(struct rqx__exchange *exchange, size_t moved)
+{
+    if (exchange->stall.least != 0)
+        rqx__stall_look(exchange, moved);
+}
 
 /* ---- hop.c ---- */
 

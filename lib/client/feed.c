@@ -117,6 +117,7 @@ static void take_piece(struct rqx__exchange *exchange, uint64_t offset, const ui
     if (upload->starved && (piece->len != 0 || piece->end)) {
         upload->starved = false;
         if (exchange->conn != NULL) {
+            rqx__stall_note(exchange, 0);
             exchange->conn->codec->ops->resume_body(exchange->conn->codec, &exchange->stream);
             rqx__conn_kick(exchange->conn);
         }

@@ -59,8 +59,8 @@ int rqx_request_new(const char *method, size_t method_len, rqx_url *url, rqx_req
     request->url = rqx_url_ref(url);
     rqx__headers_init(&request->headers);
     request->body.file_fd = -1;
-    request->timeouts =
-        (rqx_timeouts){RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET};
+    request->timeouts = (rqx_timeouts){RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET,
+                                       RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET};
     request->max_redirects = -1;
     request->max_body = -1;
     *ret_request = request;
@@ -93,6 +93,7 @@ void rqx_request_unref(rqx_request *request)
     rqx_headers_free(request->trailers);
     rqx__headers_done(&request->headers);
     rqx_auth_unref(request->auth);
+    rqx_retry_unref(request->retry);
     rqx_proxy_unref(request->proxy);
     rqx_url_unref(request->url);
     rqx__free(request->server_name);
@@ -211,6 +212,15 @@ void rqx_request_set_auth(rqx_request *request, rqx_auth *auth, int none)
     request->auth = auth == NULL ? NULL : rqx_auth_ref(auth);
     request->no_auth = none != 0;
     rqx_auth_unref(old);
+}
+
+void rqx_request_set_retry(rqx_request *request, rqx_retry *retry, int none)
+{
+    rqx_retry *old = request->retry;
+
+    request->retry = retry == NULL ? NULL : rqx_retry_ref(retry);
+    request->no_retry = none != 0;
+    rqx_retry_unref(old);
 }
 
 void rqx_request_set_max_redirects(rqx_request *request, int max_redirects)

@@ -9,6 +9,7 @@
 
 #include <requestx/proxy.h>
 #include <requestx/request.h>
+#include <requestx/retry.h>
 
 #include "http/headers.h"
 
@@ -45,6 +46,8 @@ struct rqx_request {
     rqx_timeouts timeouts;
     rqx_auth *auth;
     bool no_auth;
+    rqx_retry *retry;
+    bool no_retry;
     bool streamed;
     bool direct;       /* no proxy, whatever the client has */
     int max_redirects; /* -1: the client's */

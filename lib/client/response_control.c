@@ -121,6 +121,7 @@ static void resume_stream(struct rqx__exchange *exchange)
     exchange->upload.starved = false;
     if (exchange->conn == NULL)
         return;
+    rqx__stall_note(exchange, 0);
     exchange->conn->codec->ops->resume_body(exchange->conn->codec, &exchange->stream);
     rqx__conn_kick(exchange->conn);
 }

@@ -17,14 +17,21 @@ void rqx__upload_done(struct rqx__upload *upload)
     upload->body = NULL;
 }
 
+bool rqx__upload_untouched(const struct rqx__upload *upload)
+{
+    if (upload->body == NULL)
+        return true;
+    return upload->offset == (upload->body->kind == RQX__BODY_BYTES ? 0 : upload->buffer.len);
+}
+
 int rqx__upload_restart(struct rqx__upload *upload)
 {
     const struct rqx__body *body = upload->body;
 
     if (body == NULL)
         return 0;
-    /* a source of which nothing was taken yet is still at its first byte */
-    if (upload->offset != 0) {
+    /* what was taken of the source and stands in the buffer is still to be had */
+    if (!rqx__upload_untouched(upload)) {
         if (body->kind == RQX__BODY_PUSH || (body->kind == RQX__BODY_CALLBACK && body->rewind_cb == NULL))
             return RQX_ERR_BODY_REPLAY;
         if (body->kind == RQX__BODY_CALLBACK)

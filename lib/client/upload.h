@@ -38,6 +38,8 @@ struct rqx__upload {
 
 void rqx__upload_init(struct rqx__upload *upload, const struct rqx__body *body);
 void rqx__upload_done(struct rqx__upload *upload);
+/* Nothing of the body was given to a codec: it can be sent from its first byte, whatever its source. */
+bool rqx__upload_untouched(const struct rqx__upload *upload);
 /* From the first byte again; RQX_ERR_BODY_REPLAY if that cannot be. */
 int rqx__upload_restart(struct rqx__upload *upload);
 /* The codec's pull_body.  May queue the exchange in |feeds|.  |*ret_room| is set where a pushed body's writer can be

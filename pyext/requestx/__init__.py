@@ -17,7 +17,7 @@ _PLACES = {
     "_api": "delete get head options patch post put request stream",
     "_auth": "Auth BasicAuth DigestAuth FunctionAuth NetRCAuth",
     "_client": "AsyncClient Client USE_CLIENT_DEFAULT",
-    "_config": "Limits Proxy Timeout create_ssl_context",
+    "_config": "Limits Proxy Retry Timeout create_ssl_context",
     "_content": "ByteStream",
     "_cookies": "Cookies",
     "_core": "Headers URL",

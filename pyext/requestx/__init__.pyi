@@ -21,6 +21,7 @@ from ._client import AsyncClient as AsyncClient
 from ._client import Client as Client
 from ._config import Limits as Limits
 from ._config import Proxy as Proxy
+from ._config import Retry as Retry
 from ._config import Timeout as Timeout
 from ._config import create_ssl_context as create_ssl_context
 from ._content import ByteStream as ByteStream
@@ -129,6 +130,7 @@ __all__ = [
     "RequestNotRead",
     "Response",
     "ResponseNotRead",
+    "Retry",
     "stream",
     "StreamClosed",
     "StreamConsumed",

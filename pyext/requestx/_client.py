@@ -117,6 +117,7 @@ class Client(BaseClient, _core.SyncClientBase):
     `transport` replaces the default one. `trust_env` lets the environment name proxies and certificates.
     `address_policy` is an `AddressPolicy` of which addresses may be connected to; `pins` are public keys, as
     "sha256/..." with base64, of which a server has to have one.
+    `retries` is how often connecting is tried again, or a `Retry`, which says more.
     """
 
     def __init__(
@@ -146,6 +147,7 @@ class Client(BaseClient, _core.SyncClientBase):
         cert_file=None,
         address_policy=None,
         pins=None,
+        retries=0,
     ):
         super().__init__(
             auth=auth,
@@ -161,7 +163,9 @@ class Client(BaseClient, _core.SyncClientBase):
             default_encoding=default_encoding,
         )
         aliases = (verify_ssl, ca_bundle, cert_file)
-        self._init_transports(transport, mounts, proxy, verify, cert, aliases, http1, http2, limits, address_policy, pins)
+        self._init_transports(
+            transport, mounts, proxy, verify, cert, aliases, http1, http2, limits, address_policy, pins, retries
+        )
         self._reconfigure()
 
     def _request(
@@ -368,6 +372,7 @@ class AsyncClient(BaseClient, _core.AsyncClientBase):
         cert_file=None,
         address_policy=None,
         pins=None,
+        retries=0,
     ):
         super().__init__(
             auth=auth,
@@ -383,7 +388,9 @@ class AsyncClient(BaseClient, _core.AsyncClientBase):
             default_encoding=default_encoding,
         )
         aliases = (verify_ssl, ca_bundle, cert_file)
-        self._init_transports(transport, mounts, proxy, verify, cert, aliases, http1, http2, limits, address_policy, pins)
+        self._init_transports(
+            transport, mounts, proxy, verify, cert, aliases, http1, http2, limits, address_policy, pins, retries
+        )
         self._reconfigure()
 
     async def _request(

@@ -10,7 +10,7 @@ from ._address import AddressPolicy
 from ._client_base import USE_CLIENT_DEFAULT as USE_CLIENT_DEFAULT
 from ._client_base import BaseClient as BaseClient
 from ._client_base import UseClientDefault as UseClientDefault
-from ._config import Limits
+from ._config import Limits, Retry
 from ._models import Request, Response
 from ._transports.base import AsyncBaseTransport, BaseTransport
 from ._types import (
@@ -60,6 +60,7 @@ class Client(BaseClient):
         cert_file: Optional[CertFileTypes] = None,
         address_policy: Optional[AddressPolicy] = None,
         pins: Optional[Iterable[str]] = None,
+        retries: Union[int, Retry] = 0,
     ) -> None: ...
     def request(
         self,
@@ -246,6 +247,7 @@ class AsyncClient(BaseClient):
         cert_file: Optional[CertFileTypes] = None,
         address_policy: Optional[AddressPolicy] = None,
         pins: Optional[Iterable[str]] = None,
+        retries: Union[int, Retry] = 0,
     ) -> None: ...
     async def request(
         self,

@@ -310,7 +310,9 @@ class BaseClient:
 
     # transports
 
-    def _init_transports(self, transport, mounts, proxy, verify, cert, aliases, http1, http2, limits, address_policy, pins):
+    def _init_transports(
+        self, transport, mounts, proxy, verify, cert, aliases, http1, http2, limits, address_policy, pins, retries
+    ):
         """Makes the default transport, and one for each proxy."""
         kind = self._TRANSPORT
         verify, cert = merge_tls_aliases(verify, cert, *aliases)
@@ -323,9 +325,10 @@ class BaseClient:
             "limits": limits,
             "address_policy": address_policy,
             "pins": pins,
+            "retries": retries,
         }
-        for name in ("address_policy", "pins"):
-            if settings[name] is not None and transport is not None:
+        for name in ("address_policy", "pins", "retries"):
+            if settings[name] not in (None, 0) and transport is not None:
                 raise ValueError(f"a client cannot apply {name} to the transport that it is given: pass it there")
         proxies = self._get_proxy_map(proxy, self._trust_env and transport is None)
         self._transport = kind(**settings) if transport is None else transport

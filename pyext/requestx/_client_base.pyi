@@ -3,7 +3,7 @@ from typing import Any, Optional, Union
 
 from ._address import AddressPolicy
 from ._auth import Auth
-from ._config import Limits, Timeout
+from ._config import Limits, Retry, Timeout
 from ._cookies import Cookies
 from ._core import URL, Headers
 from ._models import Request, Response
@@ -71,6 +71,7 @@ class BaseClient:
         limits: Limits,
         address_policy: Optional[AddressPolicy],
         pins: Optional[Iterable[str]],
+        retries: Union[int, Retry],
     ) -> None: ...
     def _transport_for_url(self, url: URL) -> Any: ...
     def _all_transports(self) -> list[Any]: ...

@@ -2,7 +2,7 @@
 
 import os
 
-from ._core import URL, Headers
+from ._core import URL, Headers, NativeRetry
 from ._utils import public
 
 
@@ -21,10 +21,22 @@ class Timeout:
     """How long each step of a request may take, in seconds; None for as long as it takes.
 
     `Timeout(5.0)` is for every step, `Timeout(5.0, connect=10.0)` makes an exception, `Timeout(None)` sets none.
-    `total` bounds the whole exchange, from the call to the last byte of the body; it has no default.
+    `total` bounds the whole exchange, from the call to the last byte of the body; it has no default. `stall`, which has
+    none either, is (bytes per second, seconds): a body that moves fewer bytes over that time, while it should, is given
+    up.
     """
 
-    def __init__(self, timeout: object = UNSET, *, connect=UNSET, read=UNSET, write=UNSET, pool=UNSET, total=UNSET):
+    def __init__(
+        self,
+        timeout: object = UNSET,
+        *,
+        connect=UNSET,
+        read=UNSET,
+        write=UNSET,
+        pool=UNSET,
+        total=UNSET,
+        stall=UNSET,
+    ):
         if isinstance(timeout, Timeout):
             assert connect is UNSET and read is UNSET and write is UNSET and pool is UNSET, (
                 "a Timeout cannot be changed by keywords"
@@ -34,8 +46,10 @@ class Timeout:
             self.write = timeout.write
             self.pool = timeout.pool
             self.total = timeout.total if total is UNSET else total
+            self.stall = timeout.stall if stall is UNSET else _stall(stall)
             return
         self.total = None if total is UNSET else total
+        self.stall = None if stall is UNSET else _stall(stall)
         if isinstance(timeout, tuple):
             self.connect, self.read = timeout[0], timeout[1]
             self.write = timeout[2] if len(timeout) > 2 else None
@@ -49,17 +63,23 @@ class Timeout:
         self.pool = timeout if pool is UNSET else pool
 
     def as_dict(self):
-        """The timeouts by name, as they travel in a request's extensions; `total` only where it is set."""
+        """The timeouts by name, as they travel in a request's extensions; `total` and `stall` only where they are set."""
         steps = {"connect": self.connect, "read": self.read, "write": self.write, "pool": self.pool}
         if self.total is not None:
             steps["total"] = self.total
+        if self.stall is not None:
+            steps["stall"] = self.stall
         return steps
 
     def _steps(self):
         return (self.connect, self.read, self.write, self.pool)
 
     def __eq__(self, other):
-        return isinstance(other, type(self)) and self._steps() == other._steps() and self.total == other.total
+        return isinstance(other, type(self)) and (*self._steps(), self.total, self.stall) == (
+            *other._steps(),
+            other.total,
+            other.stall,
+        )
 
     def __repr__(self):
         steps = self._steps()
@@ -69,7 +89,18 @@ class Timeout:
             text = f"connect={self.connect}, read={self.read}, write={self.write}, pool={self.pool}"
         if self.total is not None:
             text += f", total={self.total}"
+        if self.stall is not None:
+            text += f", stall={self.stall}"
         return f"{type(self).__name__}({text})"
+
+
+def _stall(value):
+    if value is None:
+        return None
+    rate, seconds = value
+    if rate <= 0 or seconds <= 0:
+        raise ValueError("stall needs a number of bytes per second and a number of seconds, both above 0")
+    return (rate, seconds)
 
 
 @public
@@ -92,6 +123,109 @@ class Limits:
             f"{type(self).__name__}(max_connections={self.max_connections}, "
             f"max_keepalive_connections={self.max_keepalive_connections}, keepalive_expiry={self.keepalive_expiry})"
         )
+
+
+@public
+class Retry:
+    """When a request is sent again by itself, and how long that waits.
+
+    `total` is the number of tries after the first one. Of these, `connect` at most are for connections that could not
+    be made, `read` for those that were lost or silent, `status` for answers with one of the `statuses`; None for as
+    many as `total`. Answers are tried again where the method is one of `methods`; lost connections, where it is and
+    may be repeated besides (GET, HEAD, OPTIONS, TRACE, PUT, DELETE, or any with an `Idempotency-Key` field).
+
+    The pause before the first retry is `backoff` seconds, doubled for each further one up to `backoff_max`; `jitter`,
+    from 0 to 1, is how much of it is left to chance. An answer's Retry-After says how long it is at least, unless
+    `respect_retry_after` is False; one that asks for more than `retry_after_max` seconds is the outcome.
+
+    A Retry never changes, and any number of clients may share it.
+    """
+
+    __slots__ = (
+        "total",
+        "connect",
+        "read",
+        "status",
+        "statuses",
+        "methods",
+        "backoff",
+        "backoff_max",
+        "jitter",
+        "respect_retry_after",
+        "retry_after_max",
+        "_native",
+    )
+
+    def __init__(
+        self,
+        total=3,
+        *,
+        connect=None,
+        read=None,
+        status=None,
+        statuses=(429, 502, 503, 504),
+        methods=("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"),
+        backoff=0.5,
+        backoff_max=30.0,
+        jitter=0.5,
+        respect_retry_after=True,
+        retry_after_max=120.0,
+    ):
+        if isinstance(methods, str):
+            raise TypeError("methods must be a sequence of str, not a str")
+        statuses, methods = tuple(statuses), tuple(method.upper() for method in methods)
+        budgets = [-1 if budget is None else budget for budget in (connect, read, status)]
+        if min(budgets) < 0 and any(budget is not None and budget < 0 for budget in (connect, read, status)):
+            raise ValueError("connect, read and status must not be negative")
+        native = NativeRetry(
+            total,
+            *budgets,
+            statuses,
+            methods,
+            _milliseconds(backoff),
+            _milliseconds(backoff_max),
+            round(jitter * 100),
+            respect_retry_after,
+            _milliseconds(retry_after_max),
+        )
+        values = (total, connect, read, status, statuses, methods, backoff, backoff_max, jitter)
+        for name, value in zip(self.__slots__, (*values, bool(respect_retry_after), retry_after_max, native)):
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name, value):
+        raise AttributeError("a Retry cannot be changed")
+
+    def __delattr__(self, name):
+        raise AttributeError("a Retry cannot be changed")
+
+    def _all(self):
+        return {name: getattr(self, name) for name in self.__slots__[:-1]}
+
+    def __reduce__(self):
+        return _make_retry, (type(self), self._all())
+
+    def __eq__(self, other):
+        return isinstance(other, Retry) and self._all() == other._all()
+
+    def __hash__(self):
+        return hash(tuple(self._all().values()))
+
+    def __repr__(self):
+        values, usual = self._all(), Retry()._all()
+        total = values.pop("total")
+        changed = [f", {name}={value!r}" for name, value in values.items() if value != usual[name]]
+        return f"{type(self).__name__}({total}{''.join(changed)})"
+
+
+def _make_retry(cls, values):
+    return cls(**values)
+
+
+def _milliseconds(seconds):
+    if seconds == 0:
+        return 0
+    # A pause that is asked for is not rounded to none.
+    return round(seconds * 1000) or (1 if seconds > 0 else -1)
 
 
 @public

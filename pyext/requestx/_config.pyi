@@ -1,5 +1,6 @@
 import os
 import ssl
+from collections.abc import Iterable
 from typing import Any, Optional, Union
 
 from ._core import URL, Headers
@@ -15,6 +16,7 @@ class Timeout:
     write: Optional[float]
     pool: Optional[float]
     total: Optional[float]
+    stall: Optional[tuple[float, float]]
     def __init__(
         self,
         timeout: Union[TimeoutTypes, UnsetType] = ...,
@@ -24,8 +26,9 @@ class Timeout:
         write: Union[None, float, UnsetType] = ...,
         pool: Union[None, float, UnsetType] = ...,
         total: Union[None, float, UnsetType] = ...,
+        stall: Union[None, tuple[float, float], UnsetType] = ...,
     ) -> None: ...
-    def as_dict(self) -> dict[str, Optional[float]]: ...
+    def as_dict(self) -> dict[str, Any]: ...
     def __eq__(self, other: object) -> bool: ...
 
 class Limits:
@@ -40,6 +43,47 @@ class Limits:
         keepalive_expiry: Optional[float] = 5.0,
     ) -> None: ...
     def __eq__(self, other: object) -> bool: ...
+
+class Retry:
+    @property
+    def total(self) -> int: ...
+    @property
+    def connect(self) -> Optional[int]: ...
+    @property
+    def read(self) -> Optional[int]: ...
+    @property
+    def status(self) -> Optional[int]: ...
+    @property
+    def statuses(self) -> tuple[int, ...]: ...
+    @property
+    def methods(self) -> tuple[str, ...]: ...
+    @property
+    def backoff(self) -> float: ...
+    @property
+    def backoff_max(self) -> float: ...
+    @property
+    def jitter(self) -> float: ...
+    @property
+    def respect_retry_after(self) -> bool: ...
+    @property
+    def retry_after_max(self) -> float: ...
+    def __init__(
+        self,
+        total: int = 3,
+        *,
+        connect: Optional[int] = None,
+        read: Optional[int] = None,
+        status: Optional[int] = None,
+        statuses: Iterable[int] = (429, 502, 503, 504),
+        methods: Iterable[str] = ...,
+        backoff: float = 0.5,
+        backoff_max: float = 30.0,
+        jitter: float = 0.5,
+        respect_retry_after: bool = True,
+        retry_after_max: float = 120.0,
+    ) -> None: ...
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
 
 class Proxy:
     url: URL

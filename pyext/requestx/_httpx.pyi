@@ -1,12 +1,12 @@
 from collections.abc import Iterable
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 # One of the two may be missing: a base class is then of an unknown type.
 import httpx  # type: ignore[import-not-found, unused-ignore]
 import httpx2  # type: ignore[import-not-found, unused-ignore]
 
 from ._address import AddressPolicy
-from ._config import Limits
+from ._config import Limits, Retry
 from ._transports.default import SOCKET_OPTION
 from ._types import CertTypes, ProxyTypes, VerifyTypes
 
@@ -22,7 +22,7 @@ class HTTPXTransport(httpx.BaseTransport, httpx2.BaseTransport):  # type: ignore
         proxy: ProxyTypes | httpx.URL | httpx.Proxy | httpx2.URL | httpx2.Proxy | None = None,
         uds: Optional[str] = None,
         local_address: Optional[str] = None,
-        retries: int = 0,
+        retries: Union[int, Retry] = 0,
         socket_options: Optional[Iterable[SOCKET_OPTION]] = None,
         *,
         address_policy: Optional[AddressPolicy] = None,
@@ -42,7 +42,7 @@ class AsyncHTTPXTransport(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport): 
         proxy: ProxyTypes | httpx.URL | httpx.Proxy | httpx2.URL | httpx2.Proxy | None = None,
         uds: Optional[str] = None,
         local_address: Optional[str] = None,
-        retries: int = 0,
+        retries: Union[int, Retry] = 0,
         socket_options: Optional[Iterable[SOCKET_OPTION]] = None,
         *,
         address_policy: Optional[AddressPolicy] = None,

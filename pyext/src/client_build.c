@@ -390,7 +390,7 @@ static int set_timeouts(CoreClient *self, PyObject *timeout, rqx_request *native
             PyErr_Clear();
             return 0;
         }
-        values = (rqx_timeouts){all, all, all, all, RQX_NO_TIMEOUT};
+        values = (rqx_timeouts){all, all, all, all, RQX_NO_TIMEOUT, 0, 0};
     } else if (PyTuple_Check(timeout) || core_timeouts_of(self->state, timeout, &values) < 0) {
         PyErr_Clear();
         return 0;

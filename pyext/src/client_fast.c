@@ -108,13 +108,23 @@ static int attribute_ms(PyObject *timeout, PyObject *name, int64_t *ret_ms)
     return rc;
 }
 
+static int attribute_stall(PyObject *timeout, PyObject *name, rqx_timeouts *ret_timeouts)
+{
+    PyObject *value = PyObject_GetAttr(timeout, name);
+    int rc = value == NULL ? -1 : core_stall(value, ret_timeouts);
+
+    Py_XDECREF(value);
+    return rc;
+}
+
 int core_timeouts_of(core_state *state, PyObject *timeout, rqx_timeouts *ret_timeouts)
 {
     if (attribute_ms(timeout, state->names.connect, &ret_timeouts->connect_ms) < 0 ||
         attribute_ms(timeout, state->names.read, &ret_timeouts->read_ms) < 0 ||
         attribute_ms(timeout, state->names.write, &ret_timeouts->write_ms) < 0 ||
         attribute_ms(timeout, state->names.pool, &ret_timeouts->pool_ms) < 0 ||
-        attribute_ms(timeout, state->names.total, &ret_timeouts->total_ms) < 0)
+        attribute_ms(timeout, state->names.total, &ret_timeouts->total_ms) < 0 ||
+        attribute_stall(timeout, state->names.stall, ret_timeouts) < 0)
         return -1;
     return 0;
 }

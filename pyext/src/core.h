@@ -83,11 +83,13 @@
     X(remove_reader)                                                                                                   \
     X(request)                                                                                                         \
     X(response)                                                                                                        \
+    X(retries)                                                                                                         \
     X(scheme)                                                                                                          \
     X(separators)                                                                                                      \
     X(set_cookie_header)                                                                                               \
     X(sni_hostname)                                                                                                    \
     X(sniffio)                                                                                                         \
+    X(stall)                                                                                                           \
     X(status_code)                                                                                                     \
     X(stream)                                                                                                          \
     X(stream_id)                                                                                                       \
@@ -113,6 +115,7 @@
     X(_fast_redirect)                                                                                                  \
     X(_header)                                                                                                         \
     X(_jar)                                                                                                            \
+    X(_native)                                                                                                         \
     X(_raise_for_status)                                                                                               \
     X(_request)                                                                                                        \
     X(_precompiled)                                                                                                    \
@@ -180,6 +183,7 @@ typedef struct core_state {
     PyTypeObject *decoder_type;
     PyTypeObject *address_rules_type;
     PyTypeObject *tls_type;
+    PyTypeObject *retry_type;
     PyTypeObject *transport_type;
     PyTypeObject *driver_type;
     PyTypeObject *exchange_type;
@@ -232,6 +236,7 @@ int core_client_init(PyObject *module, core_state *state);
 int core_verb_init(PyObject *module, core_state *state);
 int core_address_init(PyObject *module, core_state *state);
 int core_tls_init(PyObject *module, core_state *state);
+int core_retry_init(PyObject *module, core_state *state);
 int core_transport_init(PyObject *module, core_state *state);
 int core_exchange_init(PyObject *module, core_state *state);
 int core_stream_init(PyObject *module, core_state *state);

@@ -133,7 +133,8 @@ PyTypeObject *core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *b
 
 static int (*const inits[])(PyObject *module, core_state *state) = {
     core_headers_init,   core_url_init,    core_decoder_init, core_request_init,   core_response_init,
-    core_address_init,   core_tls_init,    core_driver_init,  core_transport_init, core_exchange_init,
+    core_address_init,   core_tls_init,    core_retry_init,   core_driver_init,    core_transport_init,
+    core_exchange_init,
     core_stream_op_init, core_stream_init, core_call_init,    core_verb_init,      core_client_init,
 };
 
@@ -173,6 +174,7 @@ static int state_each(core_state *state, int (*each)(PyObject **slot, void *arg)
         (PyObject **)&state->decoder_type,
         (PyObject **)&state->address_rules_type,
         (PyObject **)&state->tls_type,
+        (PyObject **)&state->retry_type,
         (PyObject **)&state->transport_type,
         (PyObject **)&state->driver_type,
         (PyObject **)&state->exchange_type,

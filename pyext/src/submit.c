@@ -4,6 +4,7 @@
 #include "errors.h"
 #include "graveyard.h"
 #include "headers.h"
+#include "retry.h"
 #include "transport.h"
 #include "url.h"
 
@@ -211,6 +212,7 @@ static int timeout_of(PyObject *timeouts, PyObject *name, int64_t *ret_ms)
 static int set_timeouts(core_state *state, PyObject *timeouts, rqx_request *native)
 {
     rqx_timeouts values;
+    PyObject *stall;
 
     if (!PyDict_Check(timeouts)) {
         PyErr_SetString(PyExc_TypeError, "the timeout extension must be a dict");
@@ -221,6 +223,9 @@ static int set_timeouts(core_state *state, PyObject *timeouts, rqx_request *nati
         timeout_of(timeouts, state->names.write, &values.write_ms) < 0 ||
         timeout_of(timeouts, state->names.pool, &values.pool_ms) < 0 ||
         timeout_of(timeouts, state->names.total, &values.total_ms) < 0)
+        return -1;
+    stall = PyDict_GetItemWithError(timeouts, state->names.stall);
+    if (PyErr_Occurred() || core_stall(stall == NULL ? Py_None : stall, &values) < 0)
         return -1;
     rqx_request_set_timeouts(native, &values);
     return 0;
@@ -254,6 +259,17 @@ static int set_text(core_state *state, PyObject *value, const char *name, rqx_re
     return rc < 0 ? -1 : 0;
 }
 
+/* A Retry, or None for none at all.  0 or -1. */
+static int set_retry(core_state *state, PyObject *value, rqx_request *native)
+{
+    rqx_retry *retry = value == Py_None ? NULL : core_retry_of(state, value);
+
+    if (retry == NULL && value != Py_None)
+        return -1;
+    rqx_request_set_retry(native, retry, retry == NULL);
+    return 0;
+}
+
 static int set_extensions(core_state *state, CoreRequest *request, rqx_request *native)
 {
     PyObject *extensions = request->extensions, *value;
@@ -274,6 +290,9 @@ static int set_extensions(core_state *state, CoreRequest *request, rqx_request *
     value = PyDict_GetItemWithError(extensions, state->names.target);
     if (value != NULL && value != Py_None &&
         set_text(state, value, "target", native, (PyObject *)request, rqx_request_set_target) < 0)
+        return -1;
+    value = PyDict_GetItemWithError(extensions, state->names.retries);
+    if (value != NULL && set_retry(state, value, native) < 0)
         return -1;
     return PyErr_Occurred() ? -1 : 0;
 }

@@ -7,6 +7,7 @@
 #include "errors.h"
 #include "exchange.h"
 #include "headers.h"
+#include "retry.h"
 #include "tls.h"
 #include "url.h"
 
@@ -33,6 +34,25 @@ int core_milliseconds(PyObject *seconds, int64_t *ret_ms)
     else
         *ret_ms = value <= 0 ? 0 : (int64_t)ceil(value * 1000);
     return 0;
+}
+
+int core_stall(PyObject *stall, rqx_timeouts *ret_timeouts)
+{
+    PyObject *seconds;
+    double rate;
+
+    ret_timeouts->stall_rate = ret_timeouts->stall_ms = 0;
+    if (stall == Py_None)
+        return 0;
+    if (!PyTuple_Check(stall) || !PyArg_ParseTuple(stall, "dO:stall", &rate, &seconds)) {
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_TypeError, "stall must be (bytes per second, seconds)");
+        return -1;
+    }
+    if (!(rate > 0))
+        return 0;
+    ret_timeouts->stall_rate = rate < 9e18 ? (int64_t)ceil(rate) : INT64_MAX;
+    return core_milliseconds(seconds, &ret_timeouts->stall_ms);
 }
 
 static int limit_arg(PyObject *value, int64_t *ret_limit)
@@ -72,18 +92,19 @@ static int transport_init(PyObject *op, PyObject *args, PyObject *kwargs)
                             "retries",
                             "socket_options",
                             "address_policy",
+                            "retry",
                             NULL};
     CoreTransport *self = (CoreTransport *)op;
     PyObject *connections = NULL, *keepalive = NULL, *expiry = Py_None, *proxy = NULL, *uds = NULL, *local = NULL;
-    PyObject *tls = NULL, *proxy_tls = NULL, *options = NULL, *policy = NULL;
+    PyObject *tls = NULL, *proxy_tls = NULL, *options = NULL, *policy = NULL, *retry = NULL;
     rqx_client_options defaults;
     int http1 = 1, http2 = 1;
 
     rqx_client_options_init(&defaults);
     self->limits = defaults.limits;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$pO!ppOOOOOOOiOO:EngineTransport", names, &self->is_async,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$pO!ppOOOOOOOiOOO:EngineTransport", names, &self->is_async,
                                      self->state->tls_type, &tls, &http1, &http2, &connections, &keepalive, &expiry,
-                                     &proxy, &proxy_tls, &uds, &local, &self->retries, &options, &policy) ||
+                                     &proxy, &proxy_tls, &uds, &local, &self->retries, &options, &policy, &retry) ||
         limit_arg(connections, &self->limits.max_connections) < 0 ||
         limit_arg(keepalive, &self->limits.max_keepalive) < 0 ||
         core_milliseconds(expiry, &self->limits.keepalive_expiry_ms) < 0)
@@ -97,7 +118,10 @@ static int transport_init(PyObject *op, PyObject *args, PyObject *kwargs)
         PyErr_SetString(PyExc_TypeError, "proxy_tls must be a Tls");
         return -1;
     }
+    if (retry != NULL && retry != Py_None && core_retry_of(self->state, retry) == NULL)
+        return -1;
     keep(&self->tls, tls);
+    keep(&self->retry, retry);
     keep(&self->proxy, proxy);
     keep(&self->proxy_tls, proxy_tls);
     keep(&self->uds, uds);
@@ -232,7 +256,7 @@ rqx_client *core_transport_make_client(CoreTransport *self, rqx_engine *engine)
 {
     rqx_socket_option list[SOCKET_OPTIONS_MAX];
     int numbers[SOCKET_OPTIONS_MAX];
-    rqx_timeouts none = {RQX_NO_TIMEOUT, RQX_NO_TIMEOUT, RQX_NO_TIMEOUT, RQX_NO_TIMEOUT, RQX_NO_TIMEOUT};
+    rqx_timeouts none = {RQX_NO_TIMEOUT, RQX_NO_TIMEOUT, RQX_NO_TIMEOUT, RQX_NO_TIMEOUT, RQX_NO_TIMEOUT, 0, 0};
     rqx_client_options options;
     rqx_proxy *proxy = NULL;
     rqx_client *client = NULL;
@@ -250,6 +274,7 @@ rqx_client *core_transport_make_client(CoreTransport *self, rqx_engine *engine)
     options.connect_retries = self->retries;
     if (self->address_policy != NULL)
         options.address_policy = ((CoreAddressRules *)self->address_policy)->native;
+    options.retry = self->retry == NULL ? NULL : core_retry_of(self->state, self->retry);
     options.unix_path = self->uds == NULL ? NULL : PyUnicode_AsUTF8(self->uds);
     options.local_address = self->local_address == NULL ? NULL : PyUnicode_AsUTF8(self->local_address);
     rc = PyErr_Occurred() || socket_options(self, &options, list, numbers) < 0
@@ -484,6 +509,7 @@ static int transport_traverse(PyObject *op, visitproc visit, void *arg)
 
     Py_VISIT(Py_TYPE(op));
     Py_VISIT(self->tls);
+    Py_VISIT(self->retry);
     Py_VISIT(self->proxy);
     Py_VISIT(self->proxy_tls);
     Py_VISIT(self->uds);
@@ -500,6 +526,7 @@ static int transport_clear(PyObject *op)
     CoreTransport *self = (CoreTransport *)op;
 
     Py_CLEAR(self->tls);
+    Py_CLEAR(self->retry);
     Py_CLEAR(self->proxy);
     Py_CLEAR(self->proxy_tls);
     Py_CLEAR(self->uds);

@@ -19,6 +19,7 @@ typedef struct CoreTransport {
     rqx_limits limits;
     int retries;
     PyObject *tls;            /* Tls */
+    PyObject *retry;          /* NativeRetry or NULL */
     PyObject *proxy;          /* Proxy or NULL */
     PyObject *proxy_tls;      /* Tls, for a proxy that is spoken to over it, or NULL */
     PyObject *uds;            /* str or NULL */
@@ -51,5 +52,7 @@ int core_native_request(core_state *state, CoreRequest *request, rqx_request **r
 int core_set_bytes(core_state *state, rqx_request *native, PyObject *content);
 /* Seconds, or None, to milliseconds.  0 or -1. */
 int core_milliseconds(PyObject *seconds, int64_t *ret_ms);
+/* Timeout.stall, None or (bytes per second, seconds), to stall_rate and stall_ms.  0 or -1. */
+int core_stall(PyObject *stall, rqx_timeouts *ret_timeouts);
 
 #endif

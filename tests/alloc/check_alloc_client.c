@@ -144,12 +144,36 @@ static int scenario_cancel(rqx_client *client)
     return rv;
 }
 
+static int scenario_retry(rqx_client *client)
+{
+    rqx_retry_options options;
+    rqx_request *request = NULL;
+    rqx_response *response = NULL;
+    rqx_retry *retry = NULL;
+    int rv = rqx_request_new_text("GET", server_url(&server, "/busy"), &request);
+
+    rqx_retry_options_init(&options);
+    options.backoff_ms = 1;
+    if (rv == 0)
+        rv = rqx_retry_new(&options, &retry);
+    if (rv == 0) {
+        rqx_request_set_retry(request, retry, 0);
+        rv = rqx_client_perform(client, request, &response);
+    }
+    if (rv == 0 && rqx_response_status(response) != 200)
+        rv = RQX_ERR_INTERNAL;
+    rqx_response_unref(response);
+    rqx_request_unref(request);
+    rqx_retry_unref(retry);
+    return rv;
+}
+
 static const struct {
     const char *name;
     scenario_fn run;
 } scenarios[] = {
-    {"get", scenario_get},       {"post", scenario_post},     {"redirect", scenario_redirect},
-    {"stream", scenario_stream}, {"cancel", scenario_cancel},
+    {"retry", scenario_retry},       {"get", scenario_get},       {"post", scenario_post},
+    {"redirect", scenario_redirect}, {"stream", scenario_stream}, {"cancel", scenario_cancel},
 };
 
 #define SCENARIOS ((int)(sizeof scenarios / sizeof scenarios[0]))

@@ -312,6 +312,8 @@ static int make_client(const struct args *args)
         rv = auth_make(auth, &options.auth);
     if (rv == 0 && arg_number(args, "cookies", 0) != 0)
         rv = rqx_cookies_new(&options.cookies);
+    if (rv == 0 && arg_text(args, "retry", NULL) != NULL)
+        rv = retry_make(args, &options.retry);
     if (rv == 0)
         rv = make_address_policy(args, &policy);
     options.address_policy = policy;
@@ -323,6 +325,7 @@ static int make_client(const struct args *args)
     rqx_proxy_unref(options.proxy);
     rqx_auth_unref(options.auth);
     rqx_cookies_unref(options.cookies);
+    rqx_retry_unref(options.retry);
     return rv;
 }
 

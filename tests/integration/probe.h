@@ -161,6 +161,8 @@ void task_resume_now(struct task *task);
 int request_make(const struct args *args, struct task *task, rqx_request **ret_request);
 int auth_make(const char *text, rqx_auth **ret_auth);
 int fields_make(const struct args *args, const char *key, rqx_headers *into);
+/* A retry of retry=, retry_connect=, retry_statuses=503,504, retry_methods=GET,POST, backoff_ms= and the like. */
+int retry_make(const struct args *args, rqx_retry **ret_retry);
 void timeouts_make(const struct args *args, rqx_timeouts *timeouts);
 void source_set_task(struct source *source, struct task *task);
 

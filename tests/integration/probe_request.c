@@ -207,6 +207,73 @@ void timeouts_make(const struct args *args, rqx_timeouts *timeouts)
     timeouts->write_ms = arg_number(args, "write_ms", timeouts->write_ms);
     timeouts->pool_ms = arg_number(args, "pool_ms", timeouts->pool_ms);
     timeouts->total_ms = arg_number(args, "total_ms", timeouts->total_ms);
+    timeouts->stall_rate = arg_number(args, "stall_rate", timeouts->stall_rate);
+    timeouts->stall_ms = arg_number(args, "stall_ms", timeouts->stall_ms);
+}
+
+/* Words between commas, in |text| (changed). */
+static size_t split(char *text, const char *words[], size_t most)
+{
+    size_t count = 0;
+    char *rest = NULL;
+    char *word;
+
+    for (word = strtok_r(text, ",", &rest); word != NULL && count < most; word = strtok_r(NULL, ",", &rest))
+        words[count++] = word;
+    return count;
+}
+
+int retry_make(const struct args *args, rqx_retry **ret_retry)
+{
+    char *methods_text = strdup(arg_text(args, "retry_methods", ""));
+    char *statuses_text = strdup(arg_text(args, "retry_statuses", ""));
+    const char *methods[16];
+    const char *words[16];
+    int statuses[16];
+    rqx_retry_options options;
+    size_t i;
+    int rv;
+
+    if (methods_text == NULL || statuses_text == NULL)
+        abort();
+    rqx_retry_options_init(&options);
+    options.total = (int)arg_number(args, "retry", options.total);
+    options.connect = (int)arg_number(args, "retry_connect", options.connect);
+    options.read = (int)arg_number(args, "retry_read", options.read);
+    options.status = (int)arg_number(args, "retry_status", options.status);
+    options.backoff_ms = arg_number(args, "backoff_ms", 10);
+    options.backoff_max_ms = arg_number(args, "backoff_max_ms", options.backoff_max_ms);
+    options.jitter = (int)arg_number(args, "jitter", options.jitter);
+    options.respect_retry_after = (int)arg_number(args, "retry_after", options.respect_retry_after);
+    options.retry_after_max_ms = arg_number(args, "retry_after_max_ms", options.retry_after_max_ms);
+    options.status_count = split(statuses_text, words, 16);
+    for (i = 0; i < options.status_count; i++)
+        statuses[i] = atoi(words[i]);
+    options.method_count = split(methods_text, methods, 16);
+    if (options.status_count != 0)
+        options.statuses = statuses;
+    if (options.method_count != 0)
+        options.methods = methods;
+    rv = rqx_retry_new(&options, ret_retry);
+    free(methods_text);
+    free(statuses_text);
+    return rv;
+}
+
+/* retry=N: so many tries of its own; 0: none, whatever the client has. */
+static int set_retry(const struct args *args, rqx_request *request)
+{
+    rqx_retry *retry = NULL;
+    int rv = 0;
+
+    if (arg_text(args, "retry", NULL) == NULL)
+        return 0;
+    if (arg_number(args, "retry", 0) != 0)
+        rv = retry_make(args, &retry);
+    if (rv == 0)
+        rqx_request_set_retry(request, retry, retry == NULL);
+    rqx_retry_unref(retry);
+    return rv;
 }
 
 static int set_auth(const struct args *args, rqx_request *request)
@@ -252,7 +319,7 @@ static int set_proxy(const struct args *args, rqx_request *request)
 static void set_numbers(const struct args *args, rqx_request *request)
 {
     rqx_timeouts timeouts = {RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET,
-                             RQX_TIMEOUT_UNSET};
+                             RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET};
 
     timeouts_make(args, &timeouts);
     rqx_request_set_timeouts(request, &timeouts);
@@ -301,6 +368,8 @@ int request_make(const struct args *args, struct task *task, rqx_request **ret_r
         rv = set_auth(args, request);
     if (rv == 0)
         rv = set_proxy(args, request);
+    if (rv == 0)
+        rv = set_retry(args, request);
     if (rv == 0)
         rv = set_body(args, task, request);
     if (rv < 0) {

@@ -36,6 +36,22 @@ def test_timeout_total():
     assert requestx.Timeout((1, 2), total=3).total == 3
 
 
+def test_timeout_stall():
+    timeout = requestx.Timeout(5.0, stall=(1000, 10))
+    assert timeout.stall == (1000, 10) and requestx.Timeout(5.0).stall is None
+    assert repr(timeout) == "Timeout(timeout=5.0, stall=(1000, 10))"
+    assert timeout.as_dict()["stall"] == (1000, 10) and "stall" not in requestx.Timeout(5.0).as_dict()
+    assert timeout != requestx.Timeout(5.0) and timeout == requestx.Timeout(timeout)
+    assert requestx.Timeout(timeout, stall=None) == requestx.Timeout(5.0)
+    assert pickle.loads(pickle.dumps(timeout)) == timeout
+    for bad in ((0, 1), (1, 0), (-1, 1)):
+        with pytest.raises(ValueError, match="above 0"):
+            requestx.Timeout(5.0, stall=bad)
+    for bad in (1, (1,), (1, 2, 3)):
+        with pytest.raises((TypeError, ValueError)):
+            requestx.Timeout(5.0, stall=bad)
+
+
 def test_timeout_all_four_need_no_default():
     timeout = requestx.Timeout(connect=1, read=2, write=3, pool=4)
     assert timeout.as_dict() == {"connect": 1, "read": 2, "write": 3, "pool": 4}
@@ -189,3 +205,86 @@ def test_encrypted_client_key(ca):
     wrong = _config.ClientCert((ca.client_cert, ca.client_key_encrypted, "wrong"))
     with pytest.raises(ssl.SSLError):
         requestx.create_ssl_context(cert=wrong)
+
+
+# Retry
+
+
+def test_retry_default():
+    retry = requestx.Retry()
+    assert (retry.total, retry.connect, retry.read, retry.status) == (3, None, None, None)
+    assert retry.statuses == (429, 502, 503, 504)
+    assert retry.methods == ("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE")
+    assert (retry.backoff, retry.backoff_max, retry.jitter) == (0.5, 30.0, 0.5)
+    assert (retry.respect_retry_after, retry.retry_after_max) == (True, 120.0)
+    assert repr(retry) == "Retry(3)"
+
+
+def test_retry_never_changes_and_travels():
+    retry = requestx.Retry(5, connect=1, methods=["get", "POST"], statuses={503}, jitter=0)
+    assert repr(retry) == "Retry(5, connect=1, statuses=(503,), methods=('GET', 'POST'), jitter=0)"
+    with pytest.raises(AttributeError):
+        retry.total = 9
+    with pytest.raises(AttributeError):
+        del retry.total
+    with pytest.raises(AttributeError):
+        retry.other = 9
+    again = pickle.loads(pickle.dumps(retry))
+    assert again == retry and hash(again) == hash(retry) and again is not retry
+    assert retry != requestx.Retry(5) and retry != 5
+    assert len({retry, again, requestx.Retry(), requestx.Retry()}) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({"total": -1}, ValueError),
+        ({"connect": -1}, ValueError),
+        ({"read": -2}, ValueError),
+        ({"status": -1}, ValueError),
+        ({"statuses": [200]}, ValueError),
+        ({"statuses": [-1]}, ValueError),
+        ({"statuses": [10**30]}, OverflowError),
+        ({"statuses": range(400, 500)}, ValueError),
+        ({"statuses": ["503"]}, TypeError),
+        ({"statuses": 503}, TypeError),
+        ({"methods": "GET"}, TypeError),
+        ({"methods": ["GE T"]}, ValueError),
+        ({"methods": [b"GET"]}, TypeError),
+        ({"methods": ["GET"] * 65}, ValueError),
+        ({"backoff": -0.0001}, ValueError),
+        ({"backoff_max": 4e7}, ValueError),
+        ({"retry_after_max": -1}, ValueError),
+        ({"backoff": float("inf")}, OverflowError),
+        ({"jitter": 1.1}, ValueError),
+        ({"jitter": -0.1}, ValueError),
+        ({"total": "3"}, TypeError),
+    ],
+)
+def test_retry_refuses_nonsense(given, error):
+    with pytest.raises(error):
+        requestx.Retry(**given)
+
+
+@pytest.mark.parametrize("kind", [requestx.HTTPTransport, requestx.AsyncHTTPTransport])
+def test_transports_take_a_number_or_a_retry(kind):
+    kind(retries=2)
+    kind(retries=requestx.Retry())
+    for bad in ("2", None, 1.5):
+        with pytest.raises(TypeError):
+            kind(retries=bad)
+
+
+def test_the_settings_behind_a_retry_are_the_library_s():
+    with pytest.raises(TypeError):
+        _config.NativeRetry(1)
+    with pytest.raises(TypeError, match="a Retry is needed"):
+        requestx._core.EngineTransport(retry=3)
+    with pytest.raises(TypeError, match="keywords"):
+        _config.NativeRetry(total=1)
+
+
+def test_a_client_cannot_retry_for_a_transport_of_its_user():
+    with pytest.raises(ValueError, match="retries"):
+        requestx.Client(transport=requestx.HTTPTransport(), retries=requestx.Retry())
+    requestx.Client(transport=requestx.HTTPTransport(retries=requestx.Retry()), retries=0).close()

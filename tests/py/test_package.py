@@ -28,7 +28,7 @@ def python(program):
 
 
 def test_every_name_of_httpx():
-    assert set(requestx.__all__) == {*HTTPX_NAMES, "AddressPolicy", "FunctionAuth"}
+    assert set(requestx.__all__) == {*HTTPX_NAMES, "AddressPolicy", "FunctionAuth", "Retry"}
     assert requestx.__all__ == sorted(requestx.__all__, key=str.casefold)
 
 
@@ -159,7 +159,7 @@ def test_constructors():
     assert {name: value for name, (_, value) in got.items() if value is not None} == {
         "verify": True, "trust_env": True, "http1": True, "http2": True, "timeout": requestx.Timeout(5.0),
         "follow_redirects": False, "max_redirects": 20, "base_url": "", "default_encoding": "utf-8",
-        "limits": requestx.Limits(max_connections=100, max_keepalive_connections=20),
+        "limits": requestx.Limits(max_connections=100, max_keepalive_connections=20), "retries": 0,
     }  # fmt: skip
     assert {passing for passing, _ in got.values()} == {"KEYWORD_ONLY"}
 

@@ -37,6 +37,10 @@ def settings() -> None:
     steps: dict[str, float | None] = timeout.as_dict()
     assert steps and timeout == requestx.Timeout((1.0, 2.0, None, None))
     limits = requestx.Limits(max_connections=1, max_keepalive_connections=None, keepalive_expiry=2.0)
+    retry = requestx.Retry(2, connect=1, statuses=[503], methods={"GET"}, backoff=0.1, jitter=0.0)
+    requestx.Client(retries=retry).close()
+    requestx.Client(transport=requestx.HTTPTransport(retries=1)).close()
+    assert retry.total and retry.statuses == (503,) and retry == requestx.Retry()
     proxy = requestx.Proxy(url="https://proxy", auth=("u", "p"), headers={"X": "1"}, ssl_context=ssl.SSLContext())
     raw: tuple[bytes, bytes] | None = proxy.raw_auth
     assert raw is not None and limits.max_connections == 1

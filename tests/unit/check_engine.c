@@ -191,7 +191,7 @@ START_TEST(a_read_timeout_is_its_own_exchange_s)
     rqx_engine *engine = new_engine(RQX_MODE_SYNC, 0);
     rqx_client *client = new_client(engine);
     rqx_request *never = new_request("GET", "/never");
-    rqx_timeouts timeouts = {RQX_TIMEOUT_UNSET, 100, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET};
+    rqx_timeouts timeouts = {RQX_TIMEOUT_UNSET, 100, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, 0, 0};
     rqx_response *response = NULL;
     char expected[64];
 
@@ -500,24 +500,6 @@ START_TEST(redirects_are_followed_with_their_history)
 }
 END_TEST
 
-START_TEST(a_refused_stream_is_sent_again)
-{
-    rqx_engine *engine = new_engine(RQX_MODE_SYNC, 0);
-    rqx_client *client = new_client(engine);
-    rqx_request *request = new_request("POST", "/refuse");
-    rqx_response *response = NULL;
-
-    ck_assert_int_eq(rqx_client_perform(client, request, &response), 0);
-    ck_assert_int_eq(rqx_response_status(response), 200);
-    ck_assert_int_eq(rqx_response_retries(response), 1);
-    ck_assert_int_eq(atomic_load(&server.requests), 2);
-    rqx_response_unref(response);
-    rqx_request_unref(request);
-    rqx_client_unref(client);
-    rqx_engine_unref(engine);
-}
-END_TEST
-
 START_TEST(a_fresh_connection_closed_without_an_answer_is_an_error)
 {
     rqx_engine *engine = new_engine(RQX_MODE_SYNC, 0);
@@ -713,7 +695,7 @@ START_TEST(a_deadline_makes_the_descriptor_readable)
     rqx_engine *engine = new_engine(RQX_MODE_EMBEDDED, 1);
     rqx_client *client = new_client(engine);
     rqx_request *request = new_request("GET", "/never");
-    rqx_timeouts timeouts = {RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, 100};
+    rqx_timeouts timeouts = {RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, 100, 0, 0};
     rqx_response *response;
     rqx_event event;
 
@@ -953,7 +935,6 @@ static Suite *engine_suite(void)
     tcase_add_test(h1, socket_options_are_set_before_connecting);
     tcase_add_test(h1, a_streamed_response_keeps_its_connection_until_it_is_read);
     tcase_add_test(h1, a_fresh_connection_closed_without_an_answer_is_an_error);
-    tcase_add_test(h2, a_refused_stream_is_sent_again);
     tcase_add_test(h2, requests_beyond_the_peer_s_streams_wait_their_turn);
     return suite;
 }

@@ -153,6 +153,28 @@ START_TEST(long_texts_are_cut_between_characters)
 }
 END_TEST
 
+START_TEST(a_suffix_is_kept_whole)
+{
+    struct rqx__err err;
+    char text[2 * 400 + 1];
+    size_t i;
+
+    rqx__err_set(&err, RQX_ERR_READ, "cut short");
+    rqx__err_suffix(&err, " (after %d attempts)", 3);
+    ck_assert_str_eq(err.text, "cut short (after 3 attempts)");
+    for (i = 0; i < 400; i++)
+        memcpy(text + 2 * i, "\xc3\xa9", 2);
+    text[800] = '\0';
+    rqx__err_set(&err, RQX_ERR_READ, "%s", text);
+    rqx__err_suffix(&err, " (after %d attempts)", 3);
+    ck_assert_uint_lt(strlen(err.text), sizeof err.text);
+    ck_assert_str_eq(err.text + strlen(err.text) - 21, "\xc3\xa9 (after 3 attempts)");
+    rqx__err_suffix(&err, "%s", text); /* longer than all of it: cut itself */
+    ck_assert_uint_lt(strlen(err.text), sizeof err.text);
+    ck_assert_uint_eq((unsigned char)err.text[strlen(err.text) - 1], 0xa9);
+}
+END_TEST
+
 static Suite *err_suite(void)
 {
     Suite *suite = suite_create("err");
@@ -167,6 +189,7 @@ static Suite *err_suite(void)
     tcase_add_test(tcase, sys_adds_the_reason);
     tcase_add_test(tcase, prefixes_pile_up_in_front);
     tcase_add_test(tcase, long_texts_are_cut_between_characters);
+    tcase_add_test(tcase, a_suffix_is_kept_whole);
     return suite;
 }
 

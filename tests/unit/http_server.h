@@ -3,7 +3,8 @@
  *
  * By path: /ok (200 "hello"), /bytes/N (N times "x"), /echo (the request's body), /never (no answer), /redirect/N (302
  * to /redirect/N-1, the last to /ok), /refuse (HTTP/2: REFUSED_STREAM the first time on each server), /close (the
- * connection is closed without a byte).  Each connection has a thread of its own.
+ * connection is closed without a byte), /busy (503 and 200 in turn), /busier (always 503).  Each connection has a
+ * thread of its own.
  */
 #ifndef RQX_TESTS_UNIT_HTTP_SERVER_H
 #define RQX_TESTS_UNIT_HTTP_SERVER_H
@@ -78,6 +79,11 @@ static inline int server_answer(struct http_server *server, struct server_stream
     }
     if (strcmp(stream->path, "/never") == 0)
         return 0;
+    if (strcmp(stream->path, "/busier") == 0 ||
+        (strcmp(stream->path, "/busy") == 0 && atomic_fetch_add(&server->refused, 1) % 2 == 0)) {
+        answer_bytes(stream, 100);
+        return 503;
+    }
     if (strcmp(stream->path, "/close") == 0 ||
         (strcmp(stream->path, "/refuse") == 0 && atomic_fetch_add(&server->refused, 1) == 0))
         return -1;

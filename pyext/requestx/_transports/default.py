@@ -3,7 +3,7 @@
 import os
 
 from .. import _core
-from .._config import DEFAULT_LIMITS, Proxy
+from .._config import DEFAULT_LIMITS, Proxy, Retry
 from .._core import URL
 from .._utils import public
 from .base import AsyncBaseTransport, AsyncByteStream, BaseTransport, SyncByteStream
@@ -49,9 +49,10 @@ def _make_engine(
         proxy_tls=_proxy_tls(proxy, trust_env),
         uds=uds,
         local_address=local_address,
-        retries=retries,
+        retries=0 if isinstance(retries, Retry) else retries,
         socket_options=None if options is None else list(options),
         address_policy=address_policy,
+        retry=retries if isinstance(retries, Retry) else None,
     )
 
 
@@ -106,7 +107,7 @@ class HTTPTransport(_Replaceable, BaseTransport):
     """Sends over the network, for `Client`. The parameters are those of `Client`, and for the connection itself:
 
     `uds`, the path of a Unix socket to connect to; `local_address`, the address to connect from; `retries`, how often
-    connecting is tried again; `socket_options`, as for `socket.setsockopt()`; `address_policy`, an `AddressPolicy` of
+    connecting is tried again, or a `Retry`, which says more; `socket_options`, as for `socket.setsockopt()`; `address_policy`, an `AddressPolicy` of
     which addresses may be connected to; `pins`, public keys of which a server has to have one.
     """
 

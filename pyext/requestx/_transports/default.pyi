@@ -2,7 +2,7 @@ from collections.abc import Iterable
 from typing import Optional, Union
 
 from .._address import AddressPolicy
-from .._config import Limits
+from .._config import Limits, Retry
 from .._models import Request, Response
 from .._types import CertTypes, ProxyTypes, VerifyTypes
 from .base import AsyncBaseTransport, BaseTransport
@@ -25,7 +25,7 @@ class HTTPTransport(BaseTransport):
         proxy: Optional[ProxyTypes] = None,
         uds: Optional[str] = None,
         local_address: Optional[str] = None,
-        retries: int = 0,
+        retries: Union[int, Retry] = 0,
         socket_options: Optional[Iterable[SOCKET_OPTION]] = None,
         *,
         address_policy: Optional[AddressPolicy] = None,
@@ -45,7 +45,7 @@ class AsyncHTTPTransport(AsyncBaseTransport):
         proxy: Optional[ProxyTypes] = None,
         uds: Optional[str] = None,
         local_address: Optional[str] = None,
-        retries: int = 0,
+        retries: Union[int, Retry] = 0,
         socket_options: Optional[Iterable[SOCKET_OPTION]] = None,
         *,
         address_policy: Optional[AddressPolicy] = None,

@@ -1,0 +1,213 @@
+/*
+ * Requests that are sent again, over real sockets: unasked, and as a retry says.
+ */
+#include <poll.h>
+
+#include <requestx/requestx.h>
+
+#include "http_server.h"
+#include "support.h"
+
+static struct http_server server;
+
+static void start_h1(void)
+{
+    server_start(&server, false);
+}
+
+static void start_h2(void)
+{
+    server_start(&server, true);
+}
+
+static void stop(void)
+{
+    server_stop(&server);
+}
+
+static rqx_engine *new_engine(rqx_mode mode, int pull)
+{
+    rqx_engine_options options;
+    rqx_engine *engine = NULL;
+
+    rqx_engine_options_init(&options);
+    options.mode = mode;
+    options.pull_events = pull;
+    ck_assert_int_eq(rqx_engine_new(&options, &engine), 0);
+    return engine;
+}
+
+static void default_options(rqx_client_options *options)
+{
+    rqx_client_options_init(options);
+    options->trust_env = 0;
+    options->protocols = server.h2 ? RQX_PROTO_HTTP2 : RQX_PROTO_HTTP1;
+}
+
+static rqx_client *new_client(rqx_engine *engine)
+{
+    rqx_client_options options;
+    rqx_client *client = NULL;
+
+    default_options(&options);
+    ck_assert_int_eq(rqx_client_new(engine, &options, &client), 0);
+    return client;
+}
+
+static rqx_request *new_request(const char *method, const char *path)
+{
+    rqx_request *request = NULL;
+
+    ck_assert_int_eq(rqx_request_new_text(method, server_url(&server, path), &request), 0);
+    return request;
+}
+
+static void expect_body(rqx_response *response, const char *text)
+{
+    rqx_slice body;
+
+    ck_assert_int_eq(rqx_response_body(response, &body), 0);
+    ck_assert_uint_eq(body.len, strlen(text));
+    ck_assert_mem_eq(body.data, text, body.len);
+}
+
+static void drive(rqx_engine *engine)
+{
+    struct pollfd entry = {.fd = rqx_engine_fd(engine), .events = POLLIN};
+
+    ck_assert_int_eq(poll(&entry, 1, 20000), 1);
+    ck_assert_int_ge(rqx_engine_dispatch(engine), 0);
+}
+
+/* Drives until the server has seen |count| requests. */
+static void drive_until_seen(rqx_engine *engine, int count)
+{
+    while (atomic_load(&server.requests) < count) {
+        struct pollfd entry = {.fd = rqx_engine_fd(engine), .events = POLLIN};
+
+        ck_assert_int_ge(poll(&entry, 1, 1), 0);
+        ck_assert_int_ge(rqx_engine_dispatch(engine), 0);
+    }
+}
+
+START_TEST(a_refused_stream_is_sent_again)
+{
+    rqx_engine *engine = new_engine(RQX_MODE_SYNC, 0);
+    rqx_client *client = new_client(engine);
+    rqx_request *request = new_request("POST", "/refuse");
+    rqx_response *response = NULL;
+
+    ck_assert_int_eq(rqx_client_perform(client, request, &response), 0);
+    ck_assert_int_eq(rqx_response_status(response), 200);
+    ck_assert_int_eq(rqx_response_retries(response), 1);
+    ck_assert_int_eq(atomic_load(&server.requests), 2);
+    rqx_response_unref(response);
+    rqx_request_unref(request);
+    rqx_client_unref(client);
+    rqx_engine_unref(engine);
+}
+END_TEST
+
+static rqx_retry *new_retry(int total, int64_t backoff_ms)
+{
+    rqx_retry_options options;
+    rqx_retry *retry = NULL;
+
+    rqx_retry_options_init(&options);
+    options.total = total;
+    options.backoff_ms = backoff_ms;
+    options.jitter = 0;
+    ck_assert_int_eq(rqx_retry_new(&options, &retry), 0);
+    return retry;
+}
+
+START_TEST(a_busy_server_is_asked_again)
+{
+    rqx_engine *engine = new_engine(RQX_MODE_SYNC, 0);
+    rqx_retry *retry = new_retry(2, 1);
+    rqx_client_options options;
+    rqx_client *client = NULL;
+    rqx_request *request = new_request("GET", "/busy");
+    rqx_request *busier = new_request("GET", "/busier");
+    rqx_response *response = NULL;
+
+    default_options(&options);
+    options.retry = retry;
+    ck_assert_int_eq(rqx_client_new(engine, &options, &client), 0);
+    rqx_retry_unref(retry); /* the client has its own reference */
+    ck_assert_int_eq(rqx_client_perform(client, request, &response), 0);
+    ck_assert_int_eq(rqx_response_status(response), 200);
+    ck_assert_int_eq(rqx_response_retries(response), 1);
+    ck_assert_uint_eq(rqx_response_connection_id(response), 1);
+    expect_body(response, "hello");
+    rqx_response_unref(response);
+    ck_assert_int_eq(rqx_client_perform(client, busier, &response), 0);
+    ck_assert_int_eq(rqx_response_status(response), 503);
+    ck_assert_int_eq(rqx_response_retries(response), 2);
+    rqx_response_unref(response);
+    rqx_request_set_retry(busier, NULL, 1);
+    ck_assert_int_eq(rqx_client_perform(client, busier, &response), 0);
+    ck_assert_int_eq(rqx_response_retries(response), 0);
+    rqx_response_unref(response);
+    ck_assert_int_eq(atomic_load(&server.requests), 6);
+    rqx_request_unref(request);
+    rqx_request_unref(busier);
+    rqx_client_unref(client);
+    rqx_engine_unref(engine);
+}
+END_TEST
+
+START_TEST(a_pause_before_a_retry_ends_with_the_response)
+{
+    rqx_engine *engine = new_engine(RQX_MODE_EMBEDDED, 1);
+    rqx_client *client = new_client(engine);
+    rqx_request *request = new_request("GET", "/busier");
+    rqx_retry *retry = new_retry(3, 60000);
+    rqx_response *responses[2];
+    rqx_engine_stats stats;
+    rqx_event event;
+
+    rqx_request_set_retry(request, retry, 0);
+    rqx_retry_unref(retry);
+    ck_assert_int_eq(rqx_client_submit(client, request, NULL, &responses[0]), 0);
+    ck_assert_int_eq(rqx_client_submit(client, request, NULL, &responses[1]), 0);
+    drive_until_seen(engine, 2);
+    while (rqx_response_retries(responses[0]) + rqx_response_retries(responses[1]) < 2)
+        drive(engine);
+    rqx_response_cancel(responses[0]);
+    ck_assert_int_eq(rqx_engine_take(engine, &event, 1), 1);
+    ck_assert_ptr_eq(event.response, responses[0]);
+    ck_assert_int_eq(rqx_response_error(responses[0])->code, RQX_ERR_CANCELLED);
+    ck_assert_str_eq(rqx_response_error(responses[0])->text, rqx_error_text(RQX_ERR_CANCELLED));
+    rqx_response_unref(responses[1]);
+    rqx_engine_get_stats(engine, &stats);
+    ck_assert_uint_eq(stats.exchanges_open, 0);
+    ck_assert_int_eq(atomic_load(&server.requests), 2);
+    rqx_response_unref(responses[0]);
+    rqx_request_unref(request);
+    rqx_client_unref(client);
+    rqx_engine_unref(engine);
+}
+END_TEST
+
+static Suite *replay_suite(void)
+{
+    Suite *suite = suite_create("replay");
+    TCase *h1 = rqx_add_case(suite, "over HTTP/1.1");
+    TCase *h2 = rqx_add_case(suite, "over HTTP/2");
+    TCase *cases[2];
+    int i;
+
+    cases[0] = h1;
+    cases[1] = h2;
+    tcase_add_checked_fixture(h1, start_h1, stop);
+    tcase_add_checked_fixture(h2, start_h2, stop);
+    for (i = 0; i < 2; i++) {
+        tcase_add_test(cases[i], a_busy_server_is_asked_again);
+        tcase_add_test(cases[i], a_pause_before_a_retry_ends_with_the_response);
+    }
+    tcase_add_test(h2, a_refused_stream_is_sent_again);
+    return suite;
+}
+
+RQX_CHECK_MAIN(replay_suite)
