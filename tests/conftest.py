@@ -188,6 +188,24 @@ def socks_peer():
 
 
 @pytest.fixture
+def network():
+    """network(port) -> NetRelay: a poor network before the server on that port"""
+    from support import netrelay
+
+    if netrelay.find_netrelay() is None:
+        pytest.skip("netrelay was not built: make check")
+    made = []
+
+    def build(port):
+        made.append(netrelay.NetRelay(port))
+        return made[-1]
+
+    yield build
+    for relay in made:
+        relay.close()
+
+
+@pytest.fixture
 def dns():
     """dns({name: [addresses]}) -> FakeDns"""
     from support.dns import FakeDns

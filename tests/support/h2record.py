@@ -40,6 +40,7 @@ class Recorder:
         self.data_sent = 0
         self.send_window = frames.DEFAULT_WINDOW
         self.largest_send_window = frames.DEFAULT_WINDOW
+        self.largest_stream_window = 0  # of any stream's after a WINDOW_UPDATE
         self.recv_window = frames.DEFAULT_WINDOW
         self.streams_open = 0
         self.max_streams_open = 0
@@ -339,6 +340,7 @@ class Recorder:
         if stream is None:
             return self.wrong(f"WINDOW_UPDATE on idle stream {stream_id}")
         stream.send_window += count
+        self.largest_stream_window = max(self.largest_stream_window, stream.send_window)
         self._check_window(stream.send_window, stream_id)
 
     def _check_window(self, window, stream_id):

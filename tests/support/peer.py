@@ -163,6 +163,7 @@ def _summary(conn):
         "data_received": conn.data_received,
         "credit_outstanding": conn.credit_outstanding,
         "largest_send_window": conn.largest_send_window,
+        "largest_stream_window": conn.largest_stream_window,
         "pings": len(conn.pings),
         "goaways": len(conn.goaways),
         "violations": conn.violations[:20],
