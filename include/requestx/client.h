@@ -130,7 +130,10 @@ RQX_API void rqx_client_options_init(rqx_client_options *options);
 RQX_API int rqx_client_new(rqx_engine *engine, const rqx_client_options *options, rqx_client **ret_client);
 /** Takes one more reference.  Any thread.  Returns |client|.  Since 0.1. */
 RQX_API rqx_client *rqx_client_ref(rqx_client *client);
-/** Gives a reference back; the last one closes as rqx_client_close does.  NULL is allowed.  Any thread.  Since 0.1. */
+/**
+ * Gives a reference back; the last one closes as rqx_client_close does.  NULL is allowed.  Any thread.  In THREAD mode
+ * it may have to wait for the engine's thread: see rqx_engine_unref.  Since 0.1.
+ */
 RQX_API void rqx_client_unref(rqx_client *client);
 /**
  * Ends every exchange of the client with RQX_ERR_CLOSED and closes its connections politely (GOAWAY, close_notify).

@@ -87,8 +87,13 @@ RQX_API int rqx_engine_new(const rqx_engine_options *options, rqx_engine **ret_e
 /** Takes one more reference.  Any thread.  Returns |engine|.  Since 0.1. */
 RQX_API rqx_engine *rqx_engine_ref(rqx_engine *engine);
 /**
- * Gives a reference back.  Clients hold references of their own; the last one ends every exchange with RQX_ERR_CLOSED,
- * closes all connections and, in THREAD mode, joins the thread.  NULL is allowed.  Any thread.  Since 0.1.
+ * Gives a reference back.  Clients hold references of their own; the last one ends every exchange with RQX_ERR_CLOSED
+ * and closes all connections.  NULL is allowed.  Any thread.
+ *
+ * THREAD mode: whichever gives the last reference to the engine or to one of its clients back, this or
+ * rqx_client_unref, waits until the thread has made its last callback and ended: what callbacks use may go then.  Given
+ * back by a callback, it returns at once, and the thread ends when that callback and those that still wait have
+ * returned.  Since 0.1.
  */
 RQX_API void rqx_engine_unref(rqx_engine *engine);
 

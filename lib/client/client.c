@@ -298,6 +298,8 @@ static void abandon(struct rqx_client *client)
 {
     struct rqx_engine *engine = client->engine;
 
+    if (rqx__engine_torn(engine))
+        return;
     rqx__engine_abandon(engine);
     rqx__pool_abandon(&client->pool, client);
     rqx__list_remove(&client->engine_node);
@@ -310,12 +312,19 @@ static void abandon(struct rqx_client *client)
 
 void rqx_client_unref(rqx_client *client)
 {
+    struct rqx_engine *engine;
+
     if (client == NULL || atomic_fetch_sub_explicit(&client->refs, 1, memory_order_acq_rel) != 1)
         return;
-    if (rqx__engine_forked(client->engine))
+    engine = client->engine;
+    if (rqx__engine_forked(engine)) {
         abandon(client);
-    else
-        rqx__engine_bury(client->engine, &client->dead);
+        return;
+    }
+    rqx__engine_hold(engine); /* the client's own may go with it */
+    rqx__engine_bury(engine, &client->dead);
+    rqx__engine_user_gone(engine);
+    rqx__engine_release(engine);
 }
 
 void rqx_client_close(rqx_client *client)

@@ -135,6 +135,14 @@ static void conn_free(struct rqx__conn *conn)
     rqx__free(conn);
 }
 
+static void shut_codec(struct rqx__conn *conn)
+{
+    if (conn->said_goodbye)
+        return;
+    conn->said_goodbye = true;
+    conn->codec->ops->shutdown(conn->codec);
+}
+
 /* Last words, as far as the socket takes them now: GOAWAY, close_notify. */
 static void say_goodbye(struct rqx__conn *conn)
 {
@@ -143,10 +151,7 @@ static void say_goodbye(struct rqx__conn *conn)
 
     if (conn->write_failed)
         return;
-    if (!conn->said_goodbye) {
-        conn->said_goodbye = true;
-        conn->codec->ops->shutdown(conn->codec);
-    }
+    shut_codec(conn);
     for (;;) {
         if (conn->out.len == 0 && conn->codec->ops->send(conn->codec, &conn->out, RQX__OUT_LIMIT, &err) < 0)
             break;
@@ -163,12 +168,13 @@ void rqx__conn_close(struct rqx__conn *conn, const struct rqx__err *err)
 {
     struct rqx__err closed;
 
+    conn->lingering = true; /* what the streams' owners start now goes elsewhere */
+    conn->codec->now = rqx__loop_now(conn->engine->loop);
     if (err == NULL) {
         err = &closed;
         rqx__err_set(&closed, RQX_ERR_CLOSED, NULL);
+        shut_codec(conn); /* nothing is wrong: said before the codec is told that all is over */
     }
-    conn->lingering = true; /* what the streams' owners start now goes elsewhere */
-    conn->codec->now = rqx__loop_now(conn->engine->loop);
     conn->codec->ops->fail(conn->codec, err);
     say_goodbye(conn);
     conn_free(conn);
@@ -398,10 +404,8 @@ static void on_work(struct rqx__defer *defer, void *user)
 
     (void)defer;
     conn->codec->now = rqx__loop_now(conn->engine->loop);
-    if (conn->lingering && !conn->said_goodbye && conn->codec->open_streams == 0) {
-        conn->said_goodbye = true;
-        conn->codec->ops->shutdown(conn->codec);
-    }
+    if (conn->lingering && conn->codec->open_streams == 0)
+        shut_codec(conn);
     if (conn->read_again && conn->codec->ops->want_recv(conn->codec) && !read_some(conn))
         return;
     if (!conn->write_blocked && !flush(conn))

@@ -375,40 +375,35 @@ static void *run_thread(void *user)
         rqx__engine_unlock_quiet(engine);
         tell_callbacks(engine);
     }
-    if (engine->orphaned)
-        rqx__engine_free(engine); /* the last reference was given back by a callback, on this thread */
+    rqx__engine_release(engine);
     return NULL;
 }
 
 int rqx__engine_start_thread(struct rqx_engine *engine)
 {
-    int failed = pthread_create(&engine->thread, NULL, run_thread, engine);
+    int failed;
 
-    if (failed != 0) {
-        errno = failed;
-        return RQX_ERR_SYSTEM;
-    }
-    engine->thread_started = true;
-    return 0;
+    engine->thread_started = true; /* before it runs: it may be asked at once */
+    rqx__engine_hold(engine);
+    failed = pthread_create(&engine->thread, NULL, run_thread, engine);
+    if (failed == 0)
+        return 0;
+    engine->thread_started = false;
+    atomic_fetch_sub_explicit(&engine->refs, 1, memory_order_relaxed); /* the caller has another */
+    errno = failed;
+    return RQX_ERR_SYSTEM;
 }
 
-void rqx__engine_stop(struct rqx_engine *engine)
+void rqx__engine_stop_thread(struct rqx_engine *engine)
 {
-    if (!engine->thread_started) {
-        rqx__engine_free(engine);
-        return;
-    }
+    pthread_t thread = engine->thread;
+
     pthread_mutex_lock(&engine->lock);
     engine->stopping = true;
-    engine->orphaned = pthread_equal(engine->thread, pthread_self()) != 0;
-    if (engine->orphaned) {
-        pthread_detach(engine->thread);
-        pthread_mutex_unlock(&engine->lock);
-        return;
-    }
     rqx__loop_wake(engine->loop);
     pthread_mutex_unlock(&engine->lock);
-    pthread_join(engine->thread, NULL);
-    engine->thread_started = false;
-    rqx__engine_free(engine);
+    if (pthread_equal(thread, pthread_self()))
+        pthread_detach(thread); /* a callback gave the last one back: it ends once that has returned */
+    else
+        pthread_join(thread, NULL);
 }

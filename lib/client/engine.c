@@ -64,7 +64,7 @@ void rqx__engine_unlock_quiet(struct rqx_engine *engine)
         engine->refs_to_drop = 0;
         pthread_mutex_unlock(&engine->lock);
         while (drop-- > 0)
-            rqx_engine_unref(engine); /* never the last one: whoever holds the lock holds a reference too */
+            rqx__engine_release(engine); /* never the last one: whoever holds the lock holds a reference too */
         /* somebody who could not have the lock left something here: it is ours to look after */
         if (atomic_load_explicit(&engine->dead, memory_order_acquire) == NULL ||
             pthread_mutex_trylock(&engine->lock) != 0)
@@ -98,14 +98,14 @@ void rqx__engine_unlock(struct rqx_engine *engine)
 
 void rqx__engine_bury(struct rqx_engine *engine, struct rqx__dead *dead)
 {
-    rqx_engine_ref(engine); /* what is buried may hold the last one */
+    rqx__engine_hold(engine); /* what is buried may hold the last one */
     dead->next = atomic_load_explicit(&engine->dead, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(&engine->dead, &dead->next, dead, memory_order_acq_rel,
                                                   memory_order_relaxed))
         ;
     if (!rqx__engine_forked(engine) && pthread_mutex_trylock(&engine->lock) == 0)
         rqx__engine_unlock(engine);
-    rqx_engine_unref(engine);
+    rqx__engine_release(engine);
 }
 
 /* ---- life ---- */
@@ -205,6 +205,7 @@ int rqx_engine_new(const rqx_engine_options *options, rqx_engine **ret_engine)
     if (engine == NULL)
         return RQX_ERR_NOMEM;
     atomic_init(&engine->refs, 1);
+    atomic_init(&engine->handles, 1);
     atomic_init(&engine->dead, NULL);
     pthread_mutex_init(&engine->lock, NULL);
     rqx__list_init(&engine->clients);
@@ -223,10 +224,24 @@ int rqx_engine_new(const rqx_engine_options *options, rqx_engine **ret_engine)
     return 0;
 }
 
-rqx_engine *rqx_engine_ref(rqx_engine *engine)
+void rqx__engine_hold(struct rqx_engine *engine)
 {
     atomic_fetch_add_explicit(&engine->refs, 1, memory_order_relaxed);
+}
+
+rqx_engine *rqx_engine_ref(rqx_engine *engine)
+{
+    atomic_fetch_add_explicit(&engine->handles, 1, memory_order_relaxed);
+    rqx__engine_hold(engine);
     return engine;
+}
+
+bool rqx__engine_torn(struct rqx_engine *engine)
+{
+    if (pthread_mutex_trylock(&engine->lock) != 0)
+        return true;
+    pthread_mutex_unlock(&engine->lock);
+    return false;
 }
 
 /*
@@ -240,16 +255,34 @@ void rqx__engine_abandon(struct rqx_engine *engine)
     engine->resolver = NULL;
 }
 
-void rqx_engine_unref(rqx_engine *engine)
+void rqx__engine_release(struct rqx_engine *engine)
 {
-    if (engine == NULL || atomic_fetch_sub_explicit(&engine->refs, 1, memory_order_acq_rel) != 1)
+    if (atomic_fetch_sub_explicit(&engine->refs, 1, memory_order_acq_rel) != 1)
         return;
     if (rqx__engine_forked(engine)) {
+        if (rqx__engine_torn(engine))
+            return;
         rqx__engine_abandon(engine);
-        rqx__engine_free(engine);
-        return;
     }
-    rqx__engine_stop(engine);
+    rqx__engine_free(engine);
+}
+
+void rqx__engine_user_gone(struct rqx_engine *engine)
+{
+    if (atomic_fetch_sub_explicit(&engine->handles, 1, memory_order_acq_rel) != 1 || !engine->thread_started)
+        return;
+    if (rqx__engine_forked(engine))
+        rqx__engine_release(engine); /* the thread's: it does not exist here */
+    else
+        rqx__engine_stop_thread(engine);
+}
+
+void rqx_engine_unref(rqx_engine *engine)
+{
+    if (engine == NULL)
+        return;
+    rqx__engine_user_gone(engine);
+    rqx__engine_release(engine);
 }
 
 void rqx_engine_get_stats(rqx_engine *engine, rqx_engine_stats *ret_stats)

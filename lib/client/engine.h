@@ -2,7 +2,8 @@
  * engine.h - the inside of rqx_engine: composition, lock, drivers, and the list of events.
  *
  * Owns the loop and the resolver; knows its clients.  Must not know HTTP.  An engine lives until its last reference is
- * given back; each client holds one, so when it dies no client, connection or exchange is left.
+ * given back; each client holds one, so when it dies no client, connection or exchange is left.  A thread holds one,
+ * too, and ends earlier: when there is no user any more who could want anything of it.
  */
 #ifndef RQX_CLIENT_ENGINE_H
 #define RQX_CLIENT_ENGINE_H
@@ -44,7 +45,8 @@ struct rqx_engine {
     struct rqx__loop *loop; /* its poll runs without the lock, in the driver only */
 
     /* any thread */
-    atomic_uint refs;
+    atomic_uint refs;    /* all of them; the last one frees */
+    atomic_uint handles; /* the users' references, and clients that have users: the thread ends with the last */
     _Atomic(struct rqx__dead *) dead; /* stack: pushed by anyone, taken under the lock */
 
     pthread_mutex_t lock;
@@ -72,7 +74,6 @@ struct rqx_engine {
     pthread_t thread;
     bool thread_started;
     bool stopping; /* under the lock */
-    bool orphaned; /* under the lock: the thread frees the engine when it ends */
 };
 
 /* Takes the lock and buries the dead.  Negative: RQX_ERR_FORKED, and the lock is not held. */
@@ -88,6 +89,12 @@ void rqx__engine_unlock_quiet(struct rqx_engine *engine);
 bool rqx__engine_forked(const struct rqx_engine *engine);
 /* For a driver that gave the lock back to poll: takes it again and buries the dead. */
 void rqx__engine_relock(struct rqx_engine *engine);
+/* Takes and gives back a reference that is no user's; the last one frees. */
+void rqx__engine_hold(struct rqx_engine *engine);
+void rqx__engine_release(struct rqx_engine *engine);
+/* A user of the engine, or of one of its clients, is gone.  The last one ends the thread, if there is one, and waits
+ * until it has ended, unless it is the thread itself.  Not under the lock; the caller holds a reference. */
+void rqx__engine_user_gone(struct rqx_engine *engine);
 /* Makes sure that there is a resolver.  Under the lock. */
 int rqx__engine_resolver(struct rqx_engine *engine);
 /*
@@ -111,11 +118,14 @@ int rqx__engine_wait_locked(struct rqx_engine *engine, struct rqx__waiter **wait
 void rqx__waiter_wake(struct rqx__waiter *waiter);
 /* Starts the thread of RQX_MODE_THREAD.  RQX_ERR_SYSTEM. */
 int rqx__engine_start_thread(struct rqx_engine *engine);
-/* Ends the thread, if there is one, and frees the engine. */
-void rqx__engine_stop(struct rqx_engine *engine);
+/* Has the thread tell what is left to be told, and ends it. */
+void rqx__engine_stop_thread(struct rqx_engine *engine);
 /* In a forked child: closes this process's copies of loop and resolver; what is torn down after that touches memory
  * alone. */
 void rqx__engine_abandon(struct rqx_engine *engine);
+/* In a forked child: whether one of the parent's threads held the lock.  What it guards may then be half changed: it is
+ * left as it is, descriptors included. */
+bool rqx__engine_torn(struct rqx_engine *engine);
 /* Frees an engine that nobody drives. */
 void rqx__engine_free(struct rqx_engine *engine);
 

@@ -8,6 +8,8 @@
 #include "transport.h"
 #include "url.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Bodies up to this size are copied; larger ones are borrowed of their bytes object. */
@@ -15,10 +17,16 @@
 
 void core_raise_submit(core_state *state, int code, const rqx_request *native, PyObject *request)
 {
+    int error = errno;
+    char text[128];
+
     (void)native;
-    if (code == RQX_ERR_CLOSED && request != NULL)
+    if (code == RQX_ERR_CLOSED && request != NULL) {
         core_raise(state, code, "the connection pool was closed while the request was made", request);
-    else
+    } else if (code == RQX_ERR_SYSTEM && error != 0) {
+        snprintf(text, sizeof text, "%s: %s", rqx_error_text(code), strerror(error));
+        core_raise(state, code, text, request);
+    } else
         core_raise(state, code, NULL, request);
 }
 

@@ -25,6 +25,7 @@ struct http_server {
     atomic_int connections;
     atomic_int requests;
     atomic_int resets;  /* RST_STREAM frames received */
+    atomic_int goaways; /* GOAWAY frames received */
     atomic_int refused; /* /refuse was refused so often */
     int clients[SERVER_MAX_CONNECTIONS];
     pthread_t threads[SERVER_MAX_CONNECTIONS];
@@ -228,6 +229,8 @@ static int h2_on_frame(nghttp2_session *session, const nghttp2_frame *frame, voi
 
     if (frame->hd.type == NGHTTP2_RST_STREAM)
         atomic_fetch_add(&conn->server->resets, 1);
+    if (frame->hd.type == NGHTTP2_GOAWAY)
+        atomic_fetch_add(&conn->server->goaways, 1);
     if ((frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) ||
         (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
         return 0;

@@ -49,7 +49,7 @@ static inline int listen_on(int family, int *ret_port)
         ((struct sockaddr_in *)&address)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     else
         ((struct sockaddr_in6 *)&address)->sin6_addr = in6addr_loopback;
-    if (bind(fd, (struct sockaddr *)&address, len) < 0 || listen(fd, 16) < 0 ||
+    if (bind(fd, (struct sockaddr *)&address, len) < 0 || listen(fd, 1024) < 0 ||
         getsockname(fd, (struct sockaddr *)&address, &len) < 0) {
         close(fd);
         return -1;

@@ -1,0 +1,169 @@
+/*
+ * The end of engines and clients: what is said to the peer, and who is still called.
+ */
+#include <poll.h>
+
+#include <requestx/requestx.h>
+
+#include "http_server.h"
+#include "support.h"
+
+static struct http_server server;
+
+static void start_h1(void)
+{
+    server_start(&server, false);
+}
+
+static void start_h2(void)
+{
+    server_start(&server, true);
+}
+
+static void stop(void)
+{
+    server_stop(&server);
+}
+
+static rqx_engine *new_engine(rqx_mode mode, int pull)
+{
+    rqx_engine_options options;
+    rqx_engine *engine = NULL;
+
+    rqx_engine_options_init(&options);
+    options.mode = mode;
+    options.pull_events = pull;
+    ck_assert_int_eq(rqx_engine_new(&options, &engine), 0);
+    return engine;
+}
+
+static rqx_client *new_client(rqx_engine *engine)
+{
+    rqx_client_options options;
+    rqx_client *client = NULL;
+
+    rqx_client_options_init(&options);
+    options.trust_env = 0;
+    options.protocols = server.h2 ? RQX_PROTO_HTTP2 : RQX_PROTO_HTTP1;
+    ck_assert_int_eq(rqx_client_new(engine, &options, &client), 0);
+    return client;
+}
+
+static rqx_request *new_request(const char *method, const char *path)
+{
+    rqx_request *request = NULL;
+
+    ck_assert_int_eq(rqx_request_new_text(method, server_url(&server, path), &request), 0);
+    return request;
+}
+
+static void drive(rqx_engine *engine)
+{
+    struct pollfd entry = {.fd = rqx_engine_fd(engine), .events = POLLIN};
+
+    ck_assert_int_eq(poll(&entry, 1, 20000), 1);
+    ck_assert_int_ge(rqx_engine_dispatch(engine), 0);
+}
+
+static void count_done(rqx_response *response, unsigned what, void *user)
+{
+    if ((what & RQX_EVENT_DONE) == 0)
+        return;
+    if (rqx_response_status(response) == 200)
+        ++*(atomic_int *)user;
+    rqx_response_unref(response);
+}
+
+/* Whoever frees a client drives it no more: what it has to say, it says at once. */
+START_TEST(a_client_that_is_freed_says_goodbye)
+{
+    static const rqx_mode modes[] = {RQX_MODE_SYNC, RQX_MODE_EMBEDDED, RQX_MODE_THREAD};
+    rqx_engine *engine = new_engine(modes[_i], 0);
+    rqx_client *client = new_client(engine);
+    rqx_request *request = new_request("GET", "/ok");
+    rqx_response *response;
+    atomic_int done = 0;
+
+    rqx_request_set_callback(request, count_done);
+    ck_assert_int_eq(rqx_client_submit(client, request, &done, &response), 0);
+    while (atomic_load(&done) == 0) {
+        if (modes[_i] == RQX_MODE_SYNC)
+            ck_assert_int_ge(rqx_engine_run(engine, 1), 0);
+        else if (modes[_i] == RQX_MODE_EMBEDDED)
+            drive(engine);
+        else
+            sched_yield();
+    }
+    rqx_request_unref(request);
+    rqx_client_unref(client);
+    rqx_engine_unref(engine);
+    while (atomic_load(&server.goaways) == 0)
+        sched_yield();
+}
+END_TEST
+
+struct dawdler {
+    atomic_bool begun;
+    atomic_bool ended;
+    rqx_client *client; /* to be let go by the callback, or NULL */
+};
+
+static void dawdle(rqx_response *response, unsigned what, void *user)
+{
+    struct dawdler *dawdler = user;
+
+    ck_assert_uint_eq(what, RQX_EVENT_DONE);
+    rqx_response_unref(response);
+    rqx_client_unref(dawdler->client);
+    atomic_store(&dawdler->begun, true);
+    poll(NULL, 0, 30);
+    atomic_store(&dawdler->ended, true);
+}
+
+/* Engine first, client first, and by the callback itself. */
+START_TEST(nobody_calls_back_after_the_last_reference)
+{
+    rqx_engine *engine = new_engine(RQX_MODE_THREAD, 0);
+    rqx_client *client = new_client(engine);
+    rqx_request *request = new_request("GET", "/ok");
+    static struct dawdler dawdler;
+    rqx_response *response;
+
+    memset(&dawdler, 0, sizeof dawdler);
+    if (_i == 2) {
+        dawdler.client = client;
+        rqx_engine_unref(engine); /* the callback's is the last one */
+    }
+    rqx_request_set_callback(request, dawdle);
+    ck_assert_int_eq(rqx_client_submit(client, request, &dawdler, &response), 0);
+    rqx_request_unref(request);
+    while (!atomic_load(&dawdler.begun))
+        sched_yield();
+    if (_i == 0)
+        rqx_engine_unref(engine);
+    if (_i < 2)
+        rqx_client_unref(client);
+    if (_i == 1)
+        rqx_engine_unref(engine);
+    if (_i < 2)
+        ck_assert(atomic_load(&dawdler.ended));
+    while (!atomic_load(&dawdler.ended))
+        sched_yield();
+}
+END_TEST
+
+static Suite *engine_life_suite(void)
+{
+    Suite *suite = suite_create("engine: life");
+    TCase *h1 = rqx_add_case(suite, "over HTTP/1.1");
+    TCase *h2 = rqx_add_case(suite, "over HTTP/2");
+
+    tcase_add_checked_fixture(h1, start_h1, stop);
+    tcase_add_checked_fixture(h2, start_h2, stop);
+    tcase_add_loop_test(h1, nobody_calls_back_after_the_last_reference, 0, 3);
+    tcase_add_loop_test(h2, nobody_calls_back_after_the_last_reference, 0, 3);
+    tcase_add_loop_test(h2, a_client_that_is_freed_says_goodbye, 0, 3);
+    return suite;
+}
+
+RQX_CHECK_MAIN(engine_life_suite)
