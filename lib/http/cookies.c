@@ -374,7 +374,9 @@ int rqx_cookies_set_from(rqx_cookies *jar, const rqx_url *url, const char *value
                           .secure = set.secure,
                           .http_only = set.http_only,
                           .same_site = set.same_site};
-    if (!choose_domain(source.host, set.domain, domain, &cookie) || !is_welcome(&source, &set, &cookie))
+    /* valid too: a host of a URL may have characters that no domain of a cookie may (";") */
+    if (!choose_domain(source.host, set.domain, domain, &cookie) || !is_welcome(&source, &set, &cookie) ||
+        !rqx__cookie_is_valid(&cookie))
         return 0;
     pthread_mutex_lock(&jar->lock);
     if (source.secure || !covers_secure(jar, &cookie)) {

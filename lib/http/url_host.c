@@ -98,21 +98,34 @@ static int check_ipv6(rqx_slice text, const char **ret_why, struct rqx__host *re
     return 0;
 }
 
+/* A name, or an address that must be one. */
+static int check_ascii(rqx_slice host, const char **ret_why, struct rqx__host *ret_host)
+{
+    uint8_t bytes[4];
+
+    ret_host->kind = RQX__HOST_NAME;
+    ret_host->text = host;
+    if (looks_ipv4(host)) {
+        if (!rqx__ipv4_parse(host, bytes))
+            return refuse(RQX__WHY_IPV4, ret_why);
+        ret_host->kind = RQX__HOST_IPV4;
+    }
+    return 0;
+}
+
 static int check_unicode(rqx_slice host, const char **ret_why, struct rqx__host *ret_host)
 {
     int rv = rqx__idna_to_ascii(host, ret_host->ascii, &ret_host->len);
 
     if (rv < 0)
         return rv == RQX_ERR_INVALID_URL ? refuse(RQX__WHY_IDNA, ret_why) : rv;
-    ret_host->kind = RQX__HOST_NAME;
-    ret_host->text = (rqx_slice){ret_host->ascii, ret_host->len};
-    return 0;
+    /* other full stops than "." make addresses, too */
+    return check_ascii((rqx_slice){ret_host->ascii, ret_host->len}, ret_why, ret_host);
 }
 
 int rqx__host_check(rqx_slice host, const char **ret_why, struct rqx__host *ret_host)
 {
     unsigned seen;
-    uint8_t bytes[4];
 
     ret_host->kind = RQX__HOST_NONE;
     ret_host->len = 0;
@@ -123,15 +136,8 @@ int rqx__host_check(rqx_slice host, const char **ret_why, struct rqx__host *ret_
     seen = rqx__url_classes_in(host);
     if (seen & RQX__URL_HIGH)
         return check_unicode(host, ret_why, ret_host);
-    ret_host->kind = RQX__HOST_NAME;
-    ret_host->text = host;
     ret_host->len = seen & RQX__URL_ENC_HOST ? rqx__url_encoded_len(host, RQX__URL_ENC_HOST) : host.len;
-    if (looks_ipv4(host)) {
-        if (!rqx__ipv4_parse(host, bytes))
-            return refuse(RQX__WHY_IPV4, ret_why);
-        ret_host->kind = RQX__HOST_IPV4;
-    }
-    return 0;
+    return check_ascii(host, ret_why, ret_host);
 }
 
 char *rqx__host_write(char *out, const struct rqx__host *host)

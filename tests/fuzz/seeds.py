@@ -134,7 +134,41 @@ H1 = {
 }
 
 
+COOKIES = {
+    "plain": "@http://www.example.com/a/b\n+a=1\n+b=2; Path=/a\n+c=3; Domain=example.com\n?\n@https://other.example.com/\n?",
+    "secure": "@https://example.com/\n+__Secure-a=1; Secure\n+__Host-b=2; Secure; Path=/\n+c=3; Secure; HttpOnly\n?\n@http://example.com/\n+c=4\n?",
+    "expires": "@http://example.com/\n+a=1; Max-Age=5\n+b=2; Expires=Wed, 21 Oct 2099 07:28:00 GMT\n?\n>xxxxxxxx\n?\n+b=; Max-Age=0\n?",
+    "public": "@http://www.example.co.uk/\n+a=1; Domain=co.uk\n+b=2; Domain=.example.co.uk\n+c=3; Domain=www.example.co.uk\n?",
+    "odd": "@http://h/\n+=x\n+x\n+;\n+a==b=\n+ a = b ; Path = /x ; unknown\n+a=\"q\"\n+a=\x01\n+a=1; SameSite=None; SameSite=Lax\n?",
+    "address": "@http://192.0.2.1/\n+a=1; Domain=2.1\n+b=2; Domain=192.0.2.1\n@http://[::1]/\n+c=3\n?",
+    "dates": "DWed, 09 Jun 2021 10:18:14 GMT\nDWednesday, 09-Jun-21 10:18:14 GMT\nDWed Jun  9 10:18:14 2021\nD1 1 1\nD31 Feb 2021 00:00:00\n"
+             "D09-Jun-1600 1:2:3\nD99 Jun 70 23:59:60\nD29 Feb 2000 0:0:0x",
+    "netscape": "@https://sub.example.com/p/q\nL.example.com\tTRUE\t/\tFALSE\t1900000000\tname\tvalue\nL#HttpOnly_example.com\tFALSE\t/p\tTRUE\t0\ta\tb\n"
+                "L# comment\nLbroken\tline\n?",
+    "replaces": "@http://example.com/\n+a=1\n+a=2; Path=/\n+a=3; Domain=example.com\n?\n+a=4; Path=/x\n@http://example.com/x/y\n?",
+}
+
+ADDRESS = {
+    "public": (2, "", "127.0.0.1\n192.0.2.1\n8.8.8.8\n::1\n2606:4700::1\n::ffff:10.0.0.1\n64:ff9b::a00:1\n2002:a00:1::\n0.0.0.0\n::\nunix"),
+    "allow": (1, "+10.0.0.0/8\n-10.1.0.0/16\n+10.1.2.3", "10.2.3.4\n10.1.1.1\n10.1.2.3\n::ffff:10.1.2.3"),
+    "deny": (0, "-0.0.0.0/0\n+192.0.2.0/24\n-fe80::/10", "192.0.2.9\n1.1.1.1\nfe80::1\n2001::5"),
+    "tie": (0, "+1.2.3.4\n-1.2.3.4\n+1.2.3.4/32", "1.2.3.4\n1.2.3.5"),
+    "bad": (0, "+1.2.3.4/33\n+1.2.3.4/24\n+::/129\n+x\n+1.2.3.4/\n+1.2.3.4/08\n-unix\n+::ffff:1.2.3.0/120", "unix\n1.2.3\n0x7f000001\n[::1]\nfe80::1%lo"),
+    "mapped": (1, "+::ffff:0:0/96\n-::ffff:127.0.0.0/104", "127.0.0.1\n9.9.9.9\n::127.0.0.1\n2001:0:7f00:1::"),
+}
+
+
 def text_seeds():
+    for name, text in COOKIES.items():
+        seed("cookies", name, text.encode("latin-1"))
+    for name, (base, rules, addresses) in ADDRESS.items():
+        seed("address", name, bytes([base]), rules, b"\0", addresses)
+    digest = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+    seed("pins", "one", "sha256/", digest)
+    seed("pins", "curl", "sha256//", digest)
+    seed("pins", "two", "sha256/", digest, "\nsha256/", digest)
+    for i, bad in enumerate(("", "sha1/" + digest, "sha256/" + digest[:-1], "sha256/" + digest + "=", "sha256/" + digest[:-2] + "V=", digest)):
+        seed("pins", "bad-%d" % i, bad)
     for i, url in enumerate(URLS):
         seed("url", "parse-%02d" % i, url)
     for i, (base, ref) in enumerate(JOINS):

@@ -234,6 +234,8 @@ START_TEST(a_url_without_a_host_has_no_cookies)
     strcpy(longer + 7 + 256, "/");
     ck_assert_int_eq(set(jar, longer, "a=1"), 0);
     expect(jar, longer, "");
+    /* nor has one whose host could be no cookie's domain */
+    ck_assert_int_eq(set(jar, "http://a;b.example/", "a=1"), 0);
     rqx_cookies_unref(jar);
 }
 END_TEST

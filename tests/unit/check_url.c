@@ -263,6 +263,9 @@ START_TEST(ipv4_hosts_are_checked)
     expect_refused("http://01.2.3.4/", "Invalid IPv4 address");
     expect_refused("http://1.2.3.00", "Invalid IPv4 address");
     expect_refused("http://1.2.3.1111", "Invalid IPv4 address");
+    /* so are those that full stops of other scripts make: U+3002, U+FF0E */
+    expect_text("http://127\xe3\x80\x82\x30\xef\xbc\x8e\x30.1/", "http://127.0.0.1/");
+    expect_refused("http://1\xe3\x80\x82\x30\x30.2.3/", "Invalid IPv4 address");
     ck_assert(rqx__ipv4_parse(RQX__LIT("10.0.200.1"), bytes));
     ck_assert_mem_eq(bytes, "\x0a\x00\xc8\x01", 4);
     ck_assert(!rqx__ipv4_parse(RQX__LIT("10.0.200"), bytes));
