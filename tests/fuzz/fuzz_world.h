@@ -2,9 +2,9 @@
  * fuzz_world.h - what the client layer stands on, made of memory alone: a clock that goes when it is told to, a poller
  * and a wake-up without descriptors, and dials that end in wires whose other end the input holds.
  *
- * It defines the functions of base/clock.c, loop/poller_epoll.c, loop/wake.c and net/dial.c: a program that includes it
- * is linked with these in their place.  Nothing here allocates through base/mem.h, so that the n-th allocation that is
- * made to fail is the library's.
+ * It defines the functions of base/clock.c, loop/poller_epoll.c, loop/wake.c, net/dial.c and net/tls_facts.c: a program
+ * that includes it is linked with these in their place.  Nothing here allocates through base/mem.h, so that the n-th
+ * allocation that is made to fail is the library's.
  */
 #ifndef RQX_TESTS_FUZZ_FUZZ_WORLD_H
 #define RQX_TESTS_FUZZ_FUZZ_WORLD_H
@@ -336,6 +336,19 @@ static struct world_wire *world_wire_new(bool layered)
     return self;
 }
 
+/* What TLS would know of one of these wires. */
+int rqx__tls_wire_facts(const struct rqx__wire *wire, struct rqx__tls_facts *ret_facts)
+{
+    world_wire_of(wire);
+    memset(ret_facts, 0, sizeof *ret_facts);
+    return 0;
+}
+
+void rqx__tls_facts_done(struct rqx__tls_facts *facts)
+{
+    (void)facts;
+}
+
 /* ---- dials ---- */
 
 struct rqx__dial {
@@ -406,10 +419,10 @@ enum rqx__dial_phase rqx__dial_phase(const struct rqx__dial *dial)
     return RQX__DIAL_CONNECT;
 }
 
-const char *rqx__dial_phase_text(enum rqx__dial_phase phase)
+void rqx__dial_describe(const struct rqx__dial *dial, char *text, size_t size)
 {
-    (void)phase;
-    return "connecting";
+    (void)dial;
+    snprintf(text, size, "connecting");
 }
 
 const struct rqx__dial_times *rqx__dial_times(const struct rqx__dial *dial)
