@@ -268,7 +268,7 @@ class DigestAuth(Auth):
         unsupported = None
         for value in response.headers.get_list("www-authenticate"):
             for scheme, parameters in _parse_challenges(value):
-                if scheme.lower() != "digest":
+                if scheme.lower() != "digest" or not parameters:
                     continue
                 try:
                     challenge = _Challenge(parameters)

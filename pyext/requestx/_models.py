@@ -326,6 +326,12 @@ class Response(_core.ResponseBase):
         # What came over the network may be made to burst: it is decoded within limits.
         return _core.Decoder(", ".join(codings), limited=self.connection_id is not None)
 
+    def _decoded(self, raw):
+        """The body of a response that came as a whole and names a coding which nobody here can undo."""
+        decoder = self._content_decoder()
+        with request_context(self._request):
+            return decoder.decode(raw) + decoder.flush()
+
     # pickling
 
     def __reduce__(self):
@@ -380,7 +386,7 @@ class _Identity:
 def _known_codings():
     global _codings
     if _codings is None:
-        _codings = frozenset(coding.strip() for coding in _core.versions()["codings"].split(","))
+        _codings = frozenset(["x-gzip", *map(str.strip, _core.versions()["codings"].split(","))])
     return _codings
 
 

@@ -109,6 +109,7 @@
     X(_asyncio_future_blocking)                                                                                        \
     X(_cache)                                                                                                          \
     X(_cookies)                                                                                                        \
+    X(_decoded)                                                                                                        \
     X(_fast_follow)                                                                                                    \
     X(_fast_cookies)                                                                                                   \
     X(_fast_log)                                                                                                       \

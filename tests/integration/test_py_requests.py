@@ -1,6 +1,8 @@
 """Requests from Python against real servers: the fast path, the way around it, and that both do the same."""
 
 import asyncio
+import base64
+import gzip
 import inspect
 import json
 import logging
@@ -372,3 +374,20 @@ def test_trace(run, nginx):
     run("GET", nginx.https_url("/small"), extensions={"trace": sync_trace if is_sync else async_trace})
     assert events[0] == "connection.connect_tcp.started" and "http2.receive_response_headers.complete" in events
     assert events[-1] == "http2.response_closed.complete"
+
+
+@pytest.mark.parametrize("codings", [["gzip", "x-unknown"], ["x-unknown, x-gzip"], ["identity", "GZIP , br2"]])
+def test_codings_that_nobody_knows_are_passed_over(app, ca, codings):
+    """Read at once or as a stream: what is known is undone, as httpx does it."""
+    order = {
+        "headers": [("Content-Encoding", field) for field in codings],
+        "pieces": [base64.b64encode(gzip.compress(b"text")).decode()],
+    }
+    with requestx.Client(ca_bundle=ca.ca_file) as client:
+        assert client.post(app.https_url("/answer"), json=order).content == b"text"
+        with client.stream("POST", app.https_url("/answer"), json=order) as response:
+            assert b"".join(response.iter_bytes()) == b"text"
+        order["pieces"] = [base64.b64encode(b"no such thing").decode()]
+        with pytest.raises(requestx.DecodingError) as caught:
+            client.post(app.https_url("/answer"), json=order)
+        assert caught.value.request.url.path == "/answer"

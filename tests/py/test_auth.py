@@ -208,7 +208,6 @@ def test_digest_among_other_schemes_in_one_field(auth):
     [
         ('Digest realm="x"', "Malformed"),
         ('Digest nonce="x"', "Malformed"),
-        ("Digest", "Malformed"),
         ('Digest realm="x", nonce="y", algorithm=SHA3-512', "Unsupported algorithm"),
         ('Digest realm="x", nonce="y", qop="other"', "Unexpected qop"),
         ('Digest realm="x", nonce="y", qop=""', "Unexpected qop"),
@@ -222,7 +221,9 @@ def test_digest_challenges_that_cannot_be_answered(auth, challenge, message):
     assert caught.value.request.url == "https://example.org/"
 
 
-@pytest.mark.parametrize("headers", [{}, {"WWW-Authenticate": 'Basic realm="x"'}, {"WWW-Authenticate": ""}])
+@pytest.mark.parametrize(
+    "headers", [{}] + [{"WWW-Authenticate": field} for field in ('Basic realm="x"', "", "Digest", 'Digest, Basic realm="x"')]
+)
 def test_digest_without_a_challenge(auth, headers):
     transport = requestx.MockTransport(lambda request: requestx.Response(401, headers=headers))
     with requestx.Client(transport=transport, auth=auth) as client:

@@ -357,6 +357,33 @@ async def redirect_to(call):
     await call.reply(b"", call.number("code", 302), [("location", call.query["url"])])
 
 
+# answers to order
+
+
+async def _as_ordered(call, order):
+    """{"status", "headers": [[name, value]], "pieces": [base64]}: a head, and a body in pieces."""
+    await call.start(order.get("status", 200), order.get("headers", ()))
+    for piece in order.get("pieces", ()):
+        await call.write(base64.b64decode(piece))
+        await asyncio.sleep(0)
+    await call.write(b"", more=False)
+
+
+@route("/answer")
+async def answer(call):
+    """What the request's body orders."""
+    await _as_ordered(call, json.loads(await call.body()))
+
+
+@route("/unless-authorized")
+async def unless_authorized(call):
+    """What the query orders, once: a request that brings credentials is told what it sent."""
+    if call.header("authorization") is not None:
+        return await echo(call)
+    await call.body()
+    await _as_ordered(call, json.loads(base64.urlsafe_b64decode(call.query["order"])))
+
+
 # authentication
 
 
@@ -386,6 +413,7 @@ async def _refuse(call, challenge, **detail):
 
 @route("/basic/")
 async def basic(call):
+    await call.body()
     user, _, password = call.rest.partition("/")
     if _basic(call) != (user, password):
         return await _refuse(call, 'Basic realm="tests"')

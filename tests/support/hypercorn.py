@@ -11,6 +11,7 @@ keyfile = "{key}"
 workers = 1
 errorlog = "-"
 keep_alive_timeout = 60
+keep_alive_max_requests = 100000000
 graceful_timeout = 0.5
 shutdown_timeout = 2
 h2_max_concurrent_streams = {streams}
