@@ -3,7 +3,8 @@
 Imported when the first cookie is stored.
 """
 
-from http.cookiejar import IPV4_RE, CookieJar, DefaultCookiePolicy, eff_request_host
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from http.cookiejar import IPV4_RE, eff_request_host  # pyright: ignore[reportAttributeAccessIssue] - they are there
 
 from . import _core
 
