@@ -113,10 +113,10 @@ RQX_API void rqx_response_addresses(const rqx_response *response, rqx_slice *ret
  * come).  Since 0.1.
  */
 RQX_API int rqx_response_tls(const rqx_response *response, rqx_tls_info *ret_info);
-/** Gives how many redirects led here.  Since 0.1. */
+/** Gives how many redirects, and challenges that were answered, led here.  Since 0.1. */
 RQX_API size_t rqx_response_history_count(const rqx_response *response);
-/** Gives the response of redirect |index|, borrowed, NULL past the end: head only, its body was discarded.  Since 0.1.
- */
+/** Gives such a response, the oldest at |index| 0, borrowed, NULL past the end: head only, its body was discarded.
+ * Since 0.1. */
 RQX_API const rqx_response *rqx_response_history(const rqx_response *response, size_t index);
 
 /**

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "client/cookies.h"
+#include "client/digest.h"
 
 #define H2_NO_ERROR 0u
 #define H2_CANCEL   8u
@@ -379,7 +380,11 @@ static int take_final_head(struct rqx__exchange *exchange, int64_t content_lengt
     exchange->head_seen = true;
     rqx__facts_unref(response->facts);
     response->facts = rqx__facts_ref(exchange->conn->facts);
-    if (exchange->redirecting) {
+    rv = exchange->redirecting ? 0 : rqx__digest_wanted(exchange);
+    if (rv < 0)
+        return rv;
+    exchange->authenticating = rv == 1;
+    if (exchange->redirecting || exchange->authenticating) {
         discard_body(exchange, content_length);
         return 0;
     }

@@ -40,9 +40,11 @@ struct rqx__hop {
     size_t method_len;
     struct rqx_headers *fields; /* own copy after a redirect, NULL: the request's */
     bool drop_body;
-    bool drop_auth;      /* another origin than the first */
-    char *userinfo_auth; /* Basic value made of the URL's userinfo; own, secret, or NULL */
-    size_t userinfo_auth_len;
+    bool drop_auth;  /* another origin than the first */
+    bool challenged; /* a Digest challenge was answered */
+    bool stale;      /* and once more, since the nonce was too old */
+    char *own_auth;  /* Basic value made of the URL's userinfo, or Digest value; own, secret, or NULL */
+    size_t own_auth_len;
     char *target;  /* absolute form for a proxy; own, or NULL */
     char *cookies; /* of the client's jar; own, secret, or NULL */
 };
@@ -100,11 +102,12 @@ struct rqx__exchange {
     const struct rqx_retry *retry;   /* borrowed of request or client; NULL: none */
     struct rqx__retry_budget budget; /* of |retry| */
     uint64_t pause;                  /* ns before the try that was taken from |budget| last */
-    bool sent;      /* the request is out */
-    bool head_seen; /* the final head is complete */
-    bool ended;     /* the response is complete */
-    bool discard;   /* the body is of a response that is not given: redirect, retry, 421, 417, 425 */
+    bool sent;                       /* the request is out */
+    bool head_seen;                  /* the final head is complete */
+    bool ended;                      /* the response is complete */
+    bool discard; /* the body is of a response that is not given: redirect, challenge, retry, 421, 417, 425 */
     bool redirecting;
+    bool authenticating;        /* a challenge is to be answered */
     bool retrying;              /* |retry| wants none of this response */
     bool misdirected;           /* 421 was answered once at this hop */
     bool too_early;             /* 425 was */
@@ -212,6 +215,8 @@ int rqx__hop_first(struct rqx__exchange *exchange);
 int rqx__hop_wanted(struct rqx__exchange *exchange, struct rqx__err *err);
 /* Moves on to where the response points: history, next URL, method, fields. */
 int rqx__hop_next(struct rqx__exchange *exchange, struct rqx__err *err);
+/* The credentials that count at this hop, those of the URL aside; borrowed, NULL: none. */
+rqx_auth *rqx__hop_auth(const struct rqx__exchange *exchange);
 /* Fills exchange->head. */
 int rqx__hop_head(struct rqx__exchange *exchange);
 /* The peer does not meet the expectation: this hop is sent again without it (RFC 9110 section 10.1.1).  RQX_ERR_NOMEM.

@@ -7,21 +7,22 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "client/cookies.h"
+#include "client/digest.h"
 #include "client/exchange.h"
 #include "client/proxy.h"
 #include "http/auth.h"
 #include "http/redirect.h"
 
-static void clear_userinfo_auth(struct rqx__hop *hop)
+static void clear_own_auth(struct rqx__hop *hop)
 {
-    rqx__free_secret(hop->userinfo_auth, hop->userinfo_auth_len);
-    hop->userinfo_auth = NULL;
-    hop->userinfo_auth_len = 0;
+    rqx__free_secret(hop->own_auth, hop->own_auth_len);
+    hop->own_auth = NULL;
+    hop->own_auth_len = 0;
 }
 
 void rqx__hop_done(struct rqx__hop *hop)
 {
-    clear_userinfo_auth(hop);
+    clear_own_auth(hop);
     rqx__cookies_forget(hop);
     rqx__free(hop->target);
     rqx_headers_free(hop->fields);
@@ -51,9 +52,18 @@ static int userinfo_value(struct rqx__hop *hop, rqx_slice userinfo)
 
     if (plain == NULL)
         return RQX_ERR_NOMEM;
-    rv = rqx__basic_value(user, password, &hop->userinfo_auth, &hop->userinfo_auth_len);
+    rv = rqx__basic_value(user, password, &hop->own_auth, &hop->own_auth_len);
     rqx__free_secret(plain, userinfo.len + 1);
     return rv;
+}
+
+rqx_auth *rqx__hop_auth(const struct rqx__exchange *exchange)
+{
+    const struct rqx_request *request = exchange->request;
+
+    if (exchange->hop.drop_auth)
+        return NULL;
+    return request->auth != NULL || request->no_auth ? request->auth : exchange->client->options.auth;
 }
 
 /* The request's credentials, else the client's, else those in the URL. */
@@ -65,14 +75,16 @@ static int choose_auth(struct rqx__exchange *exchange)
     int rv;
 
     exchange->head.authorization = (rqx_slice){NULL, 0};
-    clear_userinfo_auth(&exchange->hop);
-    if (auth != NULL && !exchange->hop.drop_auth) {
+    clear_own_auth(&exchange->hop);
+    if (auth != NULL && auth->sessions != NULL && !exchange->hop.drop_auth) {
+        return rqx__digest_send(exchange, auth);
+    } else if (auth != NULL && !exchange->hop.drop_auth) {
         exchange->head.authorization = rqx_auth_value(auth);
     } else if (auth == NULL && !request->no_auth && userinfo.data != NULL && userinfo.len != 0) {
         rv = userinfo_value(&exchange->hop, userinfo);
         if (rv < 0)
             return rv;
-        exchange->head.authorization = (rqx_slice){exchange->hop.userinfo_auth, exchange->hop.userinfo_auth_len};
+        exchange->head.authorization = (rqx_slice){exchange->hop.own_auth, exchange->hop.own_auth_len};
     }
     return 0;
 }
@@ -231,6 +243,7 @@ int rqx__hop_next(struct rqx__exchange *exchange, struct rqx__err *err)
     }
     exchange->redirects_left--;
     exchange->redirecting = false;
+    hop->challenged = hop->stale = false;
     rqx_headers_free(hop->fields);
     rqx_url_unref(hop->url);
     rqx_url_unref(response->url);

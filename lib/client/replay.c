@@ -82,11 +82,13 @@ void rqx__exchange_again(struct rqx__defer *defer, void *user)
         rv = RQX_ERR_NOMEM;
     else if (exchange->redirecting)
         rv = rqx__hop_next(exchange, &err);
+    else if (exchange->authenticating)
+        rv = rqx__response_push_history(&exchange->response);
     else
         rqx__response_reset(&exchange->response);
     if (rv >= 0 && exchange->drop_expect)
         rv = rqx__hop_drop_expect(exchange);
-    exchange->drop_expect = exchange->retrying = false;
+    exchange->drop_expect = exchange->retrying = exchange->authenticating = false;
     if (exchange->hop.drop_body)
         rqx__upload_done(&exchange->upload); /* nobody asks for it again, so it need not be there again */
     else if (rv >= 0)
@@ -266,6 +268,9 @@ bool rqx__exchange_goes_on(struct rqx__exchange *exchange)
     if (exchange->redirecting) {
         exchange->backoffs = 0;
         exchange->misdirected = exchange->too_early = exchange->unexpected = false; /* another hop */
+        rest(exchange, 0);
+    } else if (exchange->authenticating) {
+        exchange->backoffs = 0;
         rest(exchange, 0);
     } else if (exchange->retrying) {
         begin_retry(exchange);

@@ -1,15 +1,15 @@
 #include "http/auth.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "http/auth_digest.h"
 
 static const char basic_scheme[] = "Basic ";
 static const char bearer_scheme[] = "Bearer ";
 
-static rqx_auth *new_auth(size_t len)
+rqx_auth *rqx__auth_new(size_t len)
 {
     rqx_auth *auth = rqx__malloc(sizeof *auth + len + 1);
 
@@ -17,10 +17,12 @@ static rqx_auth *new_auth(size_t len)
         return NULL;
     atomic_init(&auth->refs, 1);
     auth->len = len;
+    auth->user_len = 0;
+    auth->sessions = NULL;
     return auth;
 }
 
-static bool has_control(rqx_slice text)
+bool rqx__auth_has_control(rqx_slice text)
 {
     size_t i;
 
@@ -40,7 +42,7 @@ static int basic_len(rqx_slice user, rqx_slice password, size_t *ret_len)
 
     if (user.len > RQX__CREDENTIALS_MAX || password.len > RQX__CREDENTIALS_MAX - user.len)
         return RQX_ERR_INVALID_ARGUMENT;
-    if (has_control(user) || has_control(password))
+    if (rqx__auth_has_control(user) || rqx__auth_has_control(password))
         return RQX_ERR_INVALID_ARGUMENT;
     if (user.len > 0 && memchr(user.data, ':', user.len) != NULL)
         return RQX_ERR_INVALID_ARGUMENT;
@@ -105,7 +107,7 @@ int rqx_auth_basic(const char *user, size_t user_len, const char *password, size
 
     if (rv < 0)
         return rv;
-    auth = new_auth(len);
+    auth = rqx__auth_new(len);
     if (auth == NULL)
         return RQX_ERR_NOMEM;
     rv = write_basic(user_text, password_text, auth->value);
@@ -124,7 +126,7 @@ int rqx_auth_bearer(const char *token, size_t token_len, rqx_auth **ret_auth)
 
     if (token_len == 0 || token_len > RQX__CREDENTIALS_MAX || !rqx__is_field_value(token, token_len))
         return RQX_ERR_INVALID_ARGUMENT;
-    auth = new_auth(sizeof bearer_scheme - 1 + token_len);
+    auth = rqx__auth_new(sizeof bearer_scheme - 1 + token_len);
     if (auth == NULL)
         return RQX_ERR_NOMEM;
     at = put(auth->value, RQX__LIT(bearer_scheme));
@@ -142,11 +144,13 @@ rqx_auth *rqx_auth_ref(rqx_auth *auth)
 
 void rqx_auth_unref(rqx_auth *auth)
 {
-    if (auth != NULL && atomic_fetch_sub_explicit(&auth->refs, 1, memory_order_acq_rel) == 1)
-        rqx__free_secret(auth, sizeof *auth + auth->len + 1);
+    if (auth == NULL || atomic_fetch_sub_explicit(&auth->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    rqx__digest_sessions_free(auth->sessions);
+    rqx__free_secret(auth, sizeof *auth + auth->len + 1);
 }
 
 rqx_slice rqx_auth_value(const rqx_auth *auth)
 {
-    return (rqx_slice){auth->value, auth->len};
+    return auth->sessions != NULL ? (rqx_slice){NULL, 0} : (rqx_slice){auth->value, auth->len};
 }

@@ -197,6 +197,8 @@ int auth_make(const char *text, rqx_auth **ret_auth)
         return RQX_ERR_INVALID_ARGUMENT;
     if (second == NULL)
         return rqx_auth_bearer(first + 1, strlen(first + 1), ret_auth);
+    if (strncmp(text, "digest", 6) == 0)
+        return rqx_auth_digest(first + 1, (size_t)(second - first - 1), second + 1, strlen(second + 1), ret_auth);
     return rqx_auth_basic(first + 1, (size_t)(second - first - 1), second + 1, strlen(second + 1), ret_auth);
 }
 

@@ -395,3 +395,39 @@ def test_a_jar_keeps_cookies_across_hops_and_requests(any_probe, app, port):
     done = client.get(url("/cookies/delete?a="))
     assert done.json == {"cookies": {"b": "2"}}
     assert any_probe().get(url("/cookies")).json == {"cookies": {}}
+
+
+# ---- Digest
+
+
+@pytest.mark.parametrize("port", ["https", "http"])
+@pytest.mark.parametrize("qop", ["auth", "auth-int"])
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
+def test_digest_against_httpbin(probe, httpbin, port, qop, algorithm):
+    url = getattr(httpbin, f"{port}_url")(f"/digest-auth/{qop}/user/pass/{algorithm}")
+    client = probe("embedded-pull", cookies=1)
+    done = client.get(url, auth=[("digest", "user", "pass")])
+    assert (done.error, done.status, len(done.history)) == ("", 200, 1)
+    assert done.history[0]["status"] == 401
+    assert client.get(url, auth=[("digest", "user", "wrong")]).status == 401
+    assert client.get(url).status == 401
+
+
+@pytest.mark.parametrize("tls", [True, False])
+def test_digest_sends_the_body_again(any_probe, peer, tls):
+    def protected(stream):
+        if "authorization" not in stream.request.headers:
+            challenge = 'Digest realm="r", nonce="n", qop="auth", algorithm=SHA-512-256'
+            return stream.respond(401, b"no", [("www-authenticate", challenge)])
+        return stream.respond(200, b"yes")
+
+    server = peer(tls=tls, handlers={"/protected": protected})
+    client = any_probe(auth=[("digest", "user", "pass")], protocols=2)
+    done = client.post(server.url("/protected"), body="payload")
+    assert (done.status, done.body) == (200, b"yes")
+    first, second = server.requests("/protected")
+    assert (first.body_length, second.body_length) == (7, 7)
+    assert second.headers["authorization"].startswith('Digest username="user", realm="r", nonce="n", uri="/protected"')
+    # the next one is not challenged again
+    assert client.post(server.url("/protected"), body="payload").history == []
+    assert "nc=00000002" in server.requests("/protected")[2].headers["authorization"]

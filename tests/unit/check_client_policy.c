@@ -1,5 +1,5 @@
 /*
- * What a client adds to an exchange by itself: cookies at each hop.
+ * What a client adds to an exchange by itself: cookies at each hop, and answers to challenges.
  */
 #include <sys/stat.h>
 
@@ -216,6 +216,268 @@ START_TEST(memory_for_cookies_may_run_out)
 }
 END_TEST
 
+/* ---- Digest ---- */
+
+#define DENIED(challenge)                                                                                              \
+    "HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 4\r\nWWW-Authenticate: " challenge "\r\n\r\ngo" \
+                                                                                                          "ne"
+#define CHALLENGE(nonce) "Digest realm=\"r\", nonce=\"" nonce "\", qop=\"auth\", algorithm=SHA-256"
+
+static rqx_auth *digest_auth(void)
+{
+    rqx_auth *auth = NULL;
+
+    ck_assert_int_eq(rqx_auth_digest("user", 4, "pass", 4, &auth), 0);
+    return auth;
+}
+
+static bool answered(int index, const char *what)
+{
+    return strstr(line_of(index, "Authorization"), what) != NULL;
+}
+
+/* Counts the bytes that are left, in |*user|; begins with 6. */
+static int give_bytes(char *buffer, size_t cap, size_t *ret_len, int *ret_end, void *user)
+{
+    int *left = user;
+
+    ck_assert_uint_ge(cap, 6);
+    memcpy(buffer, "sesame", (size_t)*left);
+    *ret_len = (size_t)*left;
+    *ret_end = 1;
+    *left = 0;
+    return 0;
+}
+
+static int rewind_bytes(void *user)
+{
+    *(int *)user = 6;
+    return 0;
+}
+
+START_TEST(a_challenge_is_answered_once_and_remembered)
+{
+    static const char *const answers[] = {
+        DENIED("Basic realm=\"r\"\r\nWWW-Authenticate: " CHALLENGE("one")),
+        ANSWER(""),
+        ANSWER(""),
+        DENIED("Digest realm=\"r\", nonce=\"two\", qop=\"auth\", stale=true"),
+        ANSWER("Authentication-Info: nextnonce=\"three\"\r\n"),
+        ANSWER(""),
+        NULL,
+    };
+    rqx_auth *auth = digest_auth();
+    int i;
+
+    begin(answers);
+    options.auth = auth;
+    for (i = 0; i < 4; i++)
+        ck_assert_int_eq(get("http://a.com/x?y=z", NULL), 200);
+    ck_assert_str_eq(line_of(0, "Authorization"), "");
+    ck_assert(answered(1, "username=\"user\", realm=\"r\", nonce=\"one\", uri=\"/x?y=z\", response=\""));
+    ck_assert(answered(1, "nc=00000001"));
+    ck_assert(answered(2, "nonce=\"one\"") && answered(2, "nc=00000002"));
+    ck_assert(answered(3, "nonce=\"one\"") && answered(3, "nc=00000003"));
+    ck_assert(answered(4, "nonce=\"two\"") && answered(4, "nc=00000001"));
+    ck_assert(answered(5, "nonce=\"three\"") && answered(5, "nc=00000001"));
+    rqx_auth_unref(auth);
+    script_stop(&server);
+}
+END_TEST
+
+START_TEST(an_answer_that_is_refused_is_the_end)
+{
+    static const char *const answers[] = {
+        DENIED(CHALLENGE("one")),
+        DENIED(CHALLENGE("two")),
+        DENIED("Basic realm=r"),
+        DENIED("Digest realm=\"open"),
+        NULL,
+    };
+    rqx_auth *auth = digest_auth();
+
+    begin(answers);
+    options.auth = auth;
+    ck_assert_int_eq(get("http://a.com/", NULL), 401);
+    ck_assert_int_eq(server.count, 2);
+    /* nor are others answered */
+    ck_assert_int_eq(get("http://b.com/", NULL), 401);
+    ck_assert_int_eq(get("http://b.com/", NULL), 401);
+    ck_assert_int_eq(server.count, 4);
+    rqx_auth_unref(auth);
+    script_stop(&server);
+}
+END_TEST
+
+START_TEST(a_nonce_that_aged_meanwhile_is_replaced_once)
+{
+    static const char *const answers[] = {
+        DENIED(CHALLENGE("one")),
+        DENIED(CHALLENGE("two") ", stale=true"),
+        DENIED(CHALLENGE("three") ", stale=true"),
+        NULL,
+    };
+    rqx_auth *auth = digest_auth();
+
+    begin(answers);
+    options.auth = auth;
+    ck_assert_int_eq(get("http://a.com/", NULL), 401);
+    ck_assert_int_eq(server.count, 3);
+    ck_assert(answered(2, "nonce=\"two\""));
+    rqx_auth_unref(auth);
+    script_stop(&server);
+}
+END_TEST
+
+/* Sends a body that a callback gives, with a rewind or without; gives the status. */
+static int post_callback(int with_rewind)
+{
+    rqx_request *request = NULL;
+    int left = 6;
+    int status = 0;
+
+    ck_assert_int_eq(rqx_request_new_text("POST", "http://a.com/", &request), 0);
+    ck_assert_int_eq(
+        rqx_request_set_body_callback(request, give_bytes, with_rewind ? rewind_bytes : NULL, 6, NULL, &left), 0);
+    ck_assert_int_eq(exchange(request, &status), 0);
+    rqx_request_unref(request);
+    return status;
+}
+
+START_TEST(a_body_is_sent_again_where_it_can_be)
+{
+    static const char *const answers[] = {
+        DENIED(CHALLENGE("one")),
+        ANSWER(""),
+        DENIED("Digest realm=\"r\", nonce=\"n\", qop=\"auth-int\""),
+        NULL,
+    };
+    rqx_auth *auth = digest_auth();
+
+    begin(answers);
+    options.auth = auth;
+    ck_assert_int_eq(post_callback(1), 200);
+    ck_assert_ptr_nonnull(strstr(server.requests[0], "\r\n\r\nsesame"));
+    ck_assert_ptr_nonnull(strstr(server.requests[1], "\r\n\r\nsesame"));
+    /* what it covers is not known beforehand */
+    ck_assert_int_eq(post_callback(1), 401);
+    ck_assert_int_eq(server.count, 3);
+    rqx_auth_unref(auth);
+    script_stop(&server);
+}
+END_TEST
+
+START_TEST(a_body_that_cannot_be_sent_again_leaves_the_401)
+{
+    static const char *const answers[] = {DENIED(CHALLENGE("one")), ANSWER(""), NULL};
+    rqx_auth *auth = digest_auth();
+
+    begin(answers);
+    options.auth = auth;
+    ck_assert_int_eq(post_callback(0), 401);
+    ck_assert_int_eq(server.count, 1);
+    rqx_auth_unref(auth);
+    script_stop(&server);
+}
+END_TEST
+
+START_TEST(integrity_covers_bytes)
+{
+    static const char *const answers[] = {DENIED("Digest realm=\"r\", nonce=\"n\", qop=\"auth-int\""), ANSWER(""),
+                                          NULL};
+    rqx_auth *auth = digest_auth();
+    rqx_request *request = NULL;
+    int status = 0;
+
+    begin(answers);
+    ck_assert_int_eq(rqx_request_new_text("POST", "http://a.com/", &request), 0);
+    ck_assert_int_eq(rqx_request_set_body(request, "a body", 6), 0);
+    rqx_request_set_auth(request, auth, 0);
+    ck_assert_int_eq(rqx_request_set_target(request, "*", 1), 0);
+    ck_assert_int_eq(exchange(request, &status), 0);
+    ck_assert_int_eq(status, 200);
+    ck_assert(answered(1, "qop=auth-int") && answered(1, "uri=\"*\""));
+    rqx_request_unref(request);
+    rqx_auth_unref(auth);
+    script_stop(&server);
+}
+END_TEST
+
+START_TEST(another_origin_is_not_answered)
+{
+    static const char *const answers[] = {
+        DENIED(CHALLENGE("one")),
+        REDIRECT("", "http://b.com/"),
+        DENIED(CHALLENGE("two")),
+        /* the same one is, at each hop */
+        REDIRECT("", "/again"),
+        DENIED(CHALLENGE("three")),
+        ANSWER(""),
+        NULL,
+    };
+    rqx_auth *auth = digest_auth();
+
+    begin(answers);
+    options.auth = auth;
+    ck_assert_int_eq(get("http://a.com/", NULL), 401);
+    ck_assert(answered(1, "nonce=\"one\""));
+    ck_assert_str_eq(line_of(2, "Authorization"), "");
+    ck_assert_int_eq(get("http://a.com/", NULL), 200);
+    ck_assert(answered(5, "nonce=\"three\"") && answered(5, "uri=\"/again\""));
+    rqx_auth_unref(auth);
+    script_stop(&server);
+}
+END_TEST
+
+START_TEST(an_authorization_of_the_request_s_own_is_left_alone)
+{
+    static const char *const answers[] = {DENIED(CHALLENGE("one")), NULL};
+    rqx_auth *auth = digest_auth();
+    rqx_request *request = NULL;
+    int status = 0;
+
+    begin(answers);
+    options.auth = auth;
+    ck_assert_int_eq(rqx_request_new_text("GET", "http://a.com/", &request), 0);
+    ck_assert_int_eq(rqx_headers_add(rqx_request_headers(request), "Authorization", 13, "Mine", 4), 0);
+    ck_assert_int_eq(exchange(request, &status), 0);
+    ck_assert_int_eq(status, 401);
+    ck_assert_str_eq(line_of(0, "Authorization"), "Mine");
+    rqx_request_unref(request);
+    rqx_auth_unref(auth);
+    script_stop(&server);
+}
+END_TEST
+
+START_TEST(memory_for_answers_may_run_out)
+{
+    static const char *const answers[] = {DENIED(CHALLENGE("one")), ANSWER("Authentication-Info: nextnonce=k\r\n"),
+                                          NULL};
+    unsigned long n;
+    unsigned long count;
+    int rv;
+
+    for (n = 1;; n++) {
+        rqx_auth *auth = digest_auth();
+
+        begin(answers);
+        options.auth = auth;
+        rqx__mem_fail_at(n, _i);
+        rv = get("http://www.example.com/", NULL);
+        count = rqx__mem_count();
+        rqx__mem_fail_at(0, 0);
+        rqx_auth_unref(auth);
+        script_stop(&server);
+        if (count < n)
+            break;
+        ck_assert_msg(rv == 200 || rv == RQX_ERR_NOMEM || rv == RQX_ERR_TRUNCATED, "allocation %lu: %s", n,
+                      rqx_error_name(rv));
+    }
+    ck_assert_int_eq(rv, 200);
+    ck_assert_uint_gt(n, 20);
+}
+END_TEST
+
 /* ---- jars in files ---- */
 
 START_TEST(a_jar_is_kept_in_a_file)
@@ -267,6 +529,7 @@ static Suite *client_policy_suite(void)
 {
     Suite *suite = suite_create("client policy");
     TCase *cookies = rqx_add_case(suite, "cookies");
+    TCase *digest = rqx_add_case(suite, "Digest");
     TCase *alloc = rqx_add_case(suite, "memory");
 
     tcase_add_checked_fixture(cookies, new_jar, free_jar);
@@ -275,7 +538,16 @@ static Suite *client_policy_suite(void)
     tcase_add_test(cookies, default_fields_with_secrets_stay_at_their_origin);
     tcase_add_test(cookies, without_a_jar_no_cookie_is_kept);
     tcase_add_test(cookies, a_jar_is_kept_in_a_file);
+    tcase_add_test(digest, a_challenge_is_answered_once_and_remembered);
+    tcase_add_test(digest, an_answer_that_is_refused_is_the_end);
+    tcase_add_test(digest, a_nonce_that_aged_meanwhile_is_replaced_once);
+    tcase_add_test(digest, a_body_is_sent_again_where_it_can_be);
+    tcase_add_test(digest, a_body_that_cannot_be_sent_again_leaves_the_401);
+    tcase_add_test(digest, integrity_covers_bytes);
+    tcase_add_test(digest, another_origin_is_not_answered);
+    tcase_add_test(digest, an_authorization_of_the_request_s_own_is_left_alone);
     tcase_add_loop_test(alloc, memory_for_cookies_may_run_out, 0, 2);
+    tcase_add_loop_test(alloc, memory_for_answers_may_run_out, 0, 2);
     return suite;
 }
 
