@@ -228,7 +228,13 @@ static int make_request(struct slot *slot, struct fuzz_in *in, rqx_request **ret
     unsigned how = fuzz_u8(in);
     unsigned body = fuzz_u8(in);
     size_t size = (size_t)fuzz_u8(in) * 250;
-    rqx_timeouts timeouts = {RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, 3000};
+    rqx_timeouts timeouts = {.connect_ms = RQX_TIMEOUT_UNSET,
+                             .read_ms = RQX_TIMEOUT_UNSET,
+                             .write_ms = RQX_TIMEOUT_UNSET,
+                             .pool_ms = RQX_TIMEOUT_UNSET,
+                             .total_ms = 3000,
+                             .stall_rate = how & 128 ? 1000 : 0,
+                             .stall_ms = 500};
     int rv = rqx_request_new_text(methods[what & 7], urls[what >> 3 & 7], ret_request);
 
     if (rv < 0)
@@ -377,7 +383,7 @@ static void h1_answer(struct world_wire *wire, struct fuzz_in *in)
         "HTTP/1.1 307 Temporary Redirect\r\nLocation: https://b.example/\r\nContent-Length: 0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 20\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 90000\r\n\r\n",
-        "\r\n",
+        "HTTP/1.1 503 Busy\r\nRetry-After: 1\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\nno",
     };
     unsigned which = fuzz_u8(in);
     struct fuzz_in bytes;
@@ -552,6 +558,7 @@ static bool start(struct fuzz_in *in)
     unsigned how = fuzz_u8(in);
     rqx_engine_options engine;
     rqx_client_options client;
+    bool started;
 
     rqx_engine_options_init(&engine);
     rqx_client_options_init(&client);
@@ -568,7 +575,14 @@ static bool start(struct fuzz_in *in)
     client.limits.max_connections = how & 16 ? 2 : 10;
     client.limits.max_streams = how & 32 ? 3 : RQX_LIMIT_NONE;
     client.limits.max_connections_per_origin = how & 64 ? 3 : 1;
-    return rqx_engine_new(&engine, &play->engine) == 0 && rqx_client_new(play->engine, &client, &play->client) == 0;
+    if (how & 128) {
+        FUZZ_ASSERT(rqx_retry_new(NULL, &client.retry) == 0);
+        FUZZ_ASSERT(rqx_cookies_new(&client.cookies) == 0);
+    }
+    started = rqx_engine_new(&engine, &play->engine) == 0 && rqx_client_new(play->engine, &client, &play->client) == 0;
+    rqx_retry_unref(client.retry);
+    rqx_cookies_unref(client.cookies);
+    return started;
 }
 
 static void finish(void)

@@ -262,7 +262,7 @@ static inline size_t peer2_fields(uint8_t *block, unsigned which)
 static inline void peer2_headers(struct peer2 *peer, struct fuzz_in *in, int32_t id)
 {
     static const char *const statuses[] = {"200", "204", "304", "100", "103", "302", "404", "421",
-                                           "500", "417", "301", "101", "999", "425", "200", "200"};
+                                           "503", "417", "301", "101", "999", "425", "200", "200"};
     struct peer2_stream *stream = peer2_stream(peer, id);
     unsigned how = fuzz_u8(in);
     bool end = how & 0x10;

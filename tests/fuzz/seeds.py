@@ -158,7 +158,37 @@ ADDRESS = {
 }
 
 
+SOCKS = {
+    "open": (0, "0500" "05000001" "00000000" "0000" "6265796f6e64"), "password": (1, "0502" "0100" "05000003" "0461626364" "01bb" "78"),
+    "v6": (4, "0500" "05000004" + "00" * 16 + "0050"), "none-fits": (0, "05ff"), "password-unasked": (0, "0502"), "bad-password": (1, "05020101"),
+    "refused": (0, "0500" "05050001" "000000000000"), "refused-short": (0, "050005020001"), "version": (0, "0400"), "version-2": (0, "05000400"),
+    "type": (0, "0500" "05000009" "000000"), "cut": (0, "0500050000"), "empty-name": (2, "0500" "05000003" "00" "0000" "7a"),
+    "http": (0, b"HTTP/1.1 400 Bad\r\n\r\n".hex()),
+}
+
+DATES = """Sun, 06 Nov 1994 08:49:37 GMT
+Sunday, 06-Nov-94 08:49:37 GMT
+Sun Nov  6 08:49:37 1994
+Sat, 29 Feb 2020 23:59:60 GMT
+Mon, 29 Feb 2021 00:00:00 GMT
+Thu, 01 Jan 1970 00:00:00 GMT
+Fri, 31 Dec 9999 23:59:59 GMT
+Thursday, 01-Jan-70 00:00:00 GMT
+Sun, 6 Nov 1994 08:49:37 GMT
+Sun, 06 Nov 1994 08:49:37 +0000
+0
+120
+99999999999999999999
+1.5
+-1
+ 5""".splitlines()
+
+
 def text_seeds():
+    for name, (how, data) in SOCKS.items():
+        seed("socks", name, bytes([how, 3]), bytes.fromhex(data))
+    for i, text in enumerate(DATES):
+        seed("date", "%02d" % i, text)
     for name, text in COOKIES.items():
         seed("cookies", name, text.encode("latin-1"))
     for name, (base, rules, addresses) in ADDRESS.items():
@@ -365,6 +395,11 @@ def client_seeds():
     seed("client", "corked", bytes([3]), bytes([0x2A]), submit() * 9, bytes([0x3A]), drive, bytes([0x2A]), h2_ok, bytes([0x4A, 0x3A]), drive)
     seed("client", "full-socket", start, submit(1, 0, 1, 250), bytes([0x0B]), drive, bytes([0x8B, 3]), drive, drive, bytes([0x8B, 255]), drive, h2_ok)
     seed("client", "layered", start, submit(0, 1, plan=8), drive, answer(11), answer(0, 0, 0), answer(3, 63) * 3, drive, bytes([6, 127, 6, 127]), drive)
+    start = bytes([2 | 128])
+    seed("client", "retry", start, submit(http), drive, answer(14), drive, bytes([0x6A, 150, 2]), answer(0), answer(0, wire=1), drive)
+    seed("client", "retry-h2", start, submit(), drive, answer(11), answer(0, 0x18, 0xC0), drive, bytes([0x6A, 150, 2]), answer(0x10, 0x10, 0), drive)
+    seed("client", "retry-lost", start, submit(http), drive, bytes([0x4B]), drive, bytes([0x6A, 150, 2]), answer(0), drive)
+    seed("client", "stall", start, submit(http, 4 | 128), drive, answer(13), drive, bytes([0x6A, 140, 2, 0x6A, 140, 2]))
     seed("client", "gzip", start, submit(http, 1), drive, answer(12), bytes([0xCB, 1, 2, 6, 255]), drive)
 
 
