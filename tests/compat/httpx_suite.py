@@ -12,7 +12,8 @@ import json
 import pathlib
 import subprocess
 import sys
-import tarfile
+
+import sources
 
 HERE = pathlib.Path(__file__).resolve().parent
 VERSION = "0.28.1"
@@ -22,33 +23,6 @@ REBRAND = ("python-httpx/=python-requestx/", '"httpx",="requestx",')
 GROUPS = ("public", "identity", "cli", "shimmed", "trio")
 # Fewer than these would mean that the suite was not really run.
 LEAST = {"public": 600, "identity": 10, "cli": 10, "shimmed": 500, "trio": 100}
-
-
-def run(*command):
-    subprocess.run([str(part) for part in command], check=True)
-
-
-def make_venv(build):
-    venv = build / "venv-httpx"
-    wanted = (HERE / "requirements-httpx.txt").read_text(encoding="utf-8")
-    stamp = venv / "requirements.txt"
-    if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
-        run(sys.executable, "-m", "venv", "--clear", venv)
-        run(venv / "bin/pip", "install", "-q", "--disable-pip-version-check", "-r", HERE / "requirements-httpx.txt")
-        stamp.write_text(wanted, encoding="utf-8")
-    return venv / "bin/python"
-
-
-def get_tests(build, python):
-    folder = build / f"httpx-{VERSION}"
-    if not (folder / "tests").is_dir():
-        run(
-            python, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps", "--no-binary", "httpx",
-            "-d", build, f"httpx=={VERSION}",
-        )
-        with tarfile.open(build / f"httpx-{VERSION}.tar.gz") as archive:
-            archive.extractall(build, filter="data")
-    return folder
 
 
 def exceptions():
@@ -83,10 +57,10 @@ def judge(results):
 
 def main():
     build = pathlib.Path(sys.argv[1]).resolve()
-    python = make_venv(build)
+    python = sources.make_venv(build / "venv-httpx", "requirements-httpx.txt")
     report = build / "httpx-suite.json"
     report.unlink(missing_ok=True)
-    command = [python, HERE / "run_httpx_suite.py", get_tests(build, python), "-P", "requestx", "--path", build / "pyext/stage"]
+    command = [python, HERE / "run_httpx_suite.py", sources.unpack(python, "httpx", VERSION, build), "-P", "requestx", "--path", build / "pyext/stage"]
     command += ["--shim", "--backend", "both", "--json", report]
     for pair in REBRAND:
         command += ["--rebrand", pair]

@@ -15,8 +15,9 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import tarfile
 import xml.etree.ElementTree
+
+import sources
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -40,35 +41,10 @@ LIBRARIES = (
 )  # fmt: skip
 
 
-def run(*command):
-    subprocess.run([str(part) for part in command], check=True)
-
-
-def make_venv(build):
-    venv = build / "venv-third-party"
-    requirements = HERE / "requirements-third-party.txt"
-    wanted = requirements.read_text(encoding="utf-8")
-    stamp = venv / "requirements.txt"
-    if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
-        run(sys.executable, "-m", "venv", "--clear", venv)
-        run(venv / "bin/pip", "install", "-q", "--disable-pip-version-check", "-r", requirements)
-        stamp.write_text(wanted, encoding="utf-8")
-    return venv / "bin/python"
-
-
 def unpack(build, python, library):
     """The library's folder, with its tests as they are to be run."""
-    archive = build / f"{library.name.replace('-', '_')}-{library.version}.tar.gz"
-    if not archive.exists():
-        # what it needs to be described is not needed to be run
-        run(
-            python, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps", "--no-binary", ":all:",
-            "-d", build, f"{library.name}=={library.version}",
-        )  # fmt: skip
-    folder = build / archive.name.removesuffix(".tar.gz")
-    shutil.rmtree(folder, ignore_errors=True)
-    with tarfile.open(archive) as packed:
-        packed.extractall(build, filter="data")
+    shutil.rmtree(build / f"{library.name.replace('-', '_')}-{library.version}", ignore_errors=True)
+    folder = sources.unpack(python, library.name, library.version, build)
     for path in (folder / "tests").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         for old, new in library.rebrand:
@@ -126,7 +102,7 @@ def judge(library, found):
 
 def main():
     build = pathlib.Path(sys.argv[1]).resolve()
-    python = make_venv(build)
+    python = sources.make_venv(build / "venv-third-party", "requirements-third-party.txt")
     problems, counts = [], collections.Counter()
     for library in LIBRARIES:
         if sys.argv[2:] and library.name not in sys.argv[2:]:

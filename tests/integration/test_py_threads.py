@@ -125,6 +125,8 @@ def test_keyboard_interrupt(ca, peer):
         """
         import os, signal, sys, threading, time
         import requestx
+        # who runs the tests in the background may have it ignored, and that is inherited
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         client = requestx.Client(ca_bundle=sys.argv[2], timeout=None)
         sibling = threading.Thread(target=lambda: print(client.get(sys.argv[1] + "slow?ms=1000").text, flush=True))
         sibling.start()
