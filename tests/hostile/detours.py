@@ -2,6 +2,7 @@
 strangers."""
 
 from support.expect import Expect
+from support.proxy_peer import ProxyPeer
 
 from .play import Case
 
@@ -14,11 +15,11 @@ def _to(*location, status=302):
 
 def _redirects(handler, check=None):
     def open(world):
+        world.settings = {"redirects": 10}
         server = world.server = world.peer(handlers={"/detour": handler(world)})
         world.url = server.url("/detour")
         world.warm = [server.url("/")]
         world.beside = [server.url("/held")]
-        world.settings = {"redirects": 10}
         world.codes = ("", "NONE")
         world.check = check and (lambda result: check(world, server, result))
 
@@ -83,8 +84,76 @@ def _huge():
     return Case("redirect", "huge-body", Expect("ok"), _redirects(handler, check), doc)
 
 
+# ---- inside
+
+
+INSIDE = {
+    "to-denied-address": ("127.0.0.9", "a redirect to an address that the program has denied"),
+    "to-denied-in-ipv6": ("[::ffff:127.0.0.9]", "the same in IPv6"),
+}
+
+
+def _inside():
+    for name, (host, doc) in INSIDE.items():
+
+        def handler(world, host=host):
+            world.settings["deny"] = ["127.0.0.9"]
+            world.inside = world.h1peer(host="127.0.0.9")
+            return _to(f"http://{host}:{world.inside.port}/victim")
+
+        def check(world, server, result):
+            return ["the inside was connected to"] if world.inside.accepted else []
+
+        yield Case("redirect", name, Expect("stream ADDRESS_DENIED"), _redirects(handler, check), doc, "SSRF")
+
+
+# ---- cookies
+
+
+COOKIES = {
+    "own": ("a=1", "b.shop.co.uk", "a cookie without a domain is its host's alone"),
+    "foreign": ("a=1; Domain=other.test", "www.other.test", "a cookie for another domain"),
+    "below": ("a=1; Domain=x.a.shop.co.uk", "x.a.shop.co.uk", "a cookie for a host below"),
+    "public-suffix": ("a=1; Domain=co.uk", "b.other.co.uk", "a cookie for all of co.uk"),
+    "top-level": ("a=1; Domain=uk", "b.other.org.uk", "a cookie for all of uk"),
+    "prefix": ("__Secure-a=1; Domain=shop.co.uk", "b.shop.co.uk", "a cookie that says that it is secure, in clear"),
+}
+
+
+def _cookie(value, stranger):
+    """The hosts are names that a proxy knows; the stranger is the one that is asked afterwards."""
+
+    def open(world):
+        def set_it(conn, request):
+            conn.respond(200, b"fine", [("set-cookie", value)])
+
+        server = world.h1peer(handlers={"/set": set_it})
+        where = ("127.0.0.1", server.port)
+        proxy = world.add(ProxyPeer(routes={"a.shop.co.uk": where, stranger: where}, check=False))
+        world.settings = {"proxy": proxy.proxy, "cookies": 1}
+        world.url = "http://a.shop.co.uk/set"
+        world.after_url = f"http://{stranger}/after"
+
+        def check(result):
+            (request,) = server.requests("/after")
+            return ["the stranger got the cookie"] if "cookie" in request.headers else []
+
+        world.check = check
+
+    return open
+
+
+def _cookies():
+    for name, (value, stranger, doc) in COOKIES.items():
+        # http.cookiejar, which is Python's jar, knows no prefixes
+        users = ("c",) if name == "prefix" else ("c", "sync", "asyncio")
+        yield Case("cookies", name, Expect("ok", after="new"), _cookie(value, stranger), doc, "RFC 6265, 5.3", users)
+
+
 def cases():
     yield from _nowhere()
     yield _loop()
     yield _strangers()
     yield _huge()
+    yield from _inside()
+    yield from _cookies()

@@ -8,8 +8,8 @@ All have the same face, so that a scene is played before each of them in the sam
         handle.end()                          # what came of it, as a Result
         user.settle()                         # problems: what is left open, what ended twice
 
-Settings: `proxy`, `redirects`, `ping` (ms), `nameservers`, `protocols`, and more that one user alone
-knows. Options are those of support.expect, and `read`, `pool`, `write`, `total` in seconds.
+Settings: `proxy`, `redirects`, `protocols`, `pins`, `deny` (addresses), `cookies` (a jar), and some
+that C alone knows: `ping` (ms), `nameservers`, `dns_timeout_ms`. Options are those of support.expect, and `read`, `pool`, `write`, `total` in seconds.
 """
 
 import asyncio
@@ -67,10 +67,13 @@ class CUser:
     name = "c"
 
     def __init__(self, ca, **settings):
-        options = {"ca": ca.ca_file, "ping_idle_ms": -1}
-        if "ping" in settings:
-            ping = settings.pop("ping")
-            options.update(ping_idle_ms=ping, ping_timeout_ms=ping)
+        ping = settings.pop("ping", -1)
+        options = {"ca": ca.ca_file, "ping_idle_ms": ping, "ping_timeout_ms": ping if ping > 0 else None}
+        options["pin"] = settings.pop("pins", None)
+        if "deny" in settings:
+            options.update(address_base="any", deny=settings.pop("deny"))
+        if settings.get("proxy", "").startswith("https:"):
+            options["proxy_ca"] = ca.ca_file
         self.probe = Probe("embedded-pull", **{**options, **settings})
         self.descriptors = self._descriptors()
 
@@ -120,13 +123,16 @@ class CUser:
 # ---- Python
 
 
-def _settings(ca, proxy=None, redirects=0, protocols=3, **others):
+def _settings(ca, proxy=None, redirects=0, protocols=3, pins=None, deny=None, cookies=1):
     import requestx
 
-    assert not others, f"no user of Python knows {others}"
     settings = {"ca_bundle": ca.ca_file, "trust_env": False, "http1": bool(protocols & 1), "http2": bool(protocols & 2)}
     if proxy:
-        settings["proxy"] = proxy
+        settings["proxy"] = requestx.Proxy(proxy, ssl_context=ca.client_context() if proxy.startswith("https:") else None)
+    if pins:
+        settings["pins"] = pins
+    if deny:
+        settings["address_policy"] = requestx.AddressPolicy(deny=deny)
     if redirects:
         settings.update(follow_redirects=True, max_redirects=redirects)
     return settings, requestx

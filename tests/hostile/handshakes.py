@@ -1,6 +1,12 @@
 """TLS that cannot be trusted or does not get far: certificates, lies about the protocol, and every
 kind of end in each phase of the handshake."""
 
+import base64
+import hashlib
+import ssl
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from support.expect import Expect
 from support.listener import ScriptedServer
 
@@ -68,8 +74,6 @@ class Handshaker(ScriptedServer):
             wire.step()
 
     def _half_a_flight(self, wire):
-        import ssl
-
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         incoming.write(bytes(wire.input))
         tls = self.tls.wrap_bio(incoming, outgoing, server_side=True)
@@ -107,6 +111,25 @@ def _ends():
 # ---- lies about the protocol
 
 
+# ---- keys
+
+
+def _pin(path):
+    with open(path, "rb") as file:
+        key = x509.load_pem_x509_certificate(file.read()).public_key()
+    info = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return "sha256/" + base64.b64encode(hashlib.sha256(info).digest()).decode()
+
+
+def _pinned(world):
+    """A trusted certificate whose key is another than the one that the program wants."""
+    other = world.peer(cert="intermediate")
+    world.url = other.url("/victim")
+    world.after_url = world.peer().url("/after")
+    world.settings = {"pins": [_pin(world.ca.server_cert)]}
+    world.check = lambda result: ["the server got a request"] if other.requests() else []
+
+
 def _lies():
     rule = "RFC 7301, RFC 9113, 3.2"
     refused = Expect("stream TLS_ALPN", after="new")
@@ -131,5 +154,6 @@ def cases():
             return world.peer(cert=name)
 
         yield Case("tls", name, expect, _scene(make), doc, "RFC 9110, 4.3.4")
+    yield Case("tls", "other-key", Expect("stream TLS_PIN", after="new"), _pinned, _pinned.__doc__, "RFC 7469, 2.6")
     yield from _ends()
     yield from _lies()

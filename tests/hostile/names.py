@@ -66,6 +66,16 @@ def _scene(set_up):
     return open
 
 
+def _denied(world):
+    """An address that the program has denied, behind a name that looks harmless."""
+    names = world.add(FakeDns({"t.example.test": ["127.0.0.9"], "good.example.test": ["127.0.0.1"]}, check=False))
+    inside = world.peer(host="127.0.0.9")
+    world.url = inside.url("/victim", host="t.example.test")
+    world.after_url = world.peer().url("/after", host="good.example.test")
+    world.settings = {"nameservers": names.address, "deny": ["127.0.0.9"]}
+    world.check = lambda result: ["the inside was connected to"] if inside.accepted else []
+
+
 def _expect(outcome):
     options = {"connect": SHORT} if outcome == "CONNECT_TIMEOUT" else {}
     return Expect("ok" if outcome == "200" else f"stream {outcome}", after="new", **options)
@@ -74,3 +84,4 @@ def _expect(outcome):
 def cases():
     for name, (outcome, doc, set_up) in CASES.items():
         yield Case("names", name, _expect(outcome), _scene(set_up), doc, "RFC 1035", ("c",))
+    yield Case("names", "denied", _expect("ADDRESS_DENIED"), _denied, _denied.__doc__, "SSRF", ("c",))

@@ -28,7 +28,7 @@ CLASSES = {
     "REQUEST_LENGTH": "LocalProtocolError",
     "TOO_MANY_REDIRECTS": "TooManyRedirects",
     **dict.fromkeys(("NAME_NOT_FOUND", "RESOLVE", "CONNECT", "ADDRESS_DENIED"), "ConnectError"),
-    **dict.fromkeys(("TLS_HANDSHAKE", "TLS_CERTIFICATE", "TLS_ALPN"), "ConnectError"),
+    **dict.fromkeys(("TLS_HANDSHAKE", "TLS_CERTIFICATE", "TLS_ALPN", "TLS_PIN"), "ConnectError"),
     **dict.fromkeys(("PROXY_CONNECT", "PROXY_REFUSED", "PROXY_AUTH", "PROXY_PROTOCOL"), "ProxyError"),
     "READ": "ReadError",
     "WRITE": "WriteError",

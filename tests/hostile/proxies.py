@@ -2,6 +2,7 @@
 
 from support.expect import Expect
 from support.proxy_peer import ProxyPeer
+from support.socks_peer import SocksPeer
 
 from .play import SHORT, Case
 
@@ -68,6 +69,67 @@ def _expect(outcome):
     return Expect(scope, status=outcome, after="new", **options)
 
 
+# ---- proxies that are spoken to over TLS
+
+CERTIFICATES = {
+    "expired": "a proxy whose certificate's time is over",
+    "self_signed": "a proxy whose certificate nobody signed",
+    "wrong_host": "a proxy with the certificate of another host",
+}
+
+
+def _bad_certificate(name):
+    def open(world):
+        proxy = world.add(ProxyPeer(ca=world.ca, check=False))
+        good = proxy.context
+        victim = world.peer()
+        world.url = victim.url("/victim")
+        world.settings = {"proxy": proxy.proxy}
+        world.after_url = world.peer().url("/after")
+        world.ready = lambda: setattr(proxy, "context", world.ca.server_context(name, ("http/1.1",)))
+        world.before_after = lambda: setattr(proxy, "context", good)
+        world.check = lambda result: _check_reached(result, victim)
+
+    return open
+
+
+# ---- SOCKS
+
+SOCKS = {
+    "failure": ("PROXY_REFUSED", "general failure"),
+    "denied": ("PROXY_REFUSED", "not allowed by its rules"),
+    "network-unreachable": ("PROXY_REFUSED", "network unreachable"),
+    "host-unreachable": ("PROXY_REFUSED", "host unreachable"),
+    "refused-by-origin": ("PROXY_REFUSED", "connection refused"),
+    "ttl": ("PROXY_REFUSED", "TTL expired"),
+    "command": ("PROXY_REFUSED", "command not supported"),
+    "address-type": ("PROXY_REFUSED", "address type not supported"),
+    "no-method": ("PROXY_AUTH", "none of the methods of authentication will do"),
+    "garbage": ("PROXY_PROTOCOL", "HTTP instead of SOCKS"),
+    "version-4": ("PROXY_PROTOCOL", "another version"),
+    "bad-address-type": ("PROXY_PROTOCOL", "an address of an unknown kind"),
+    "truncated": ("PROXY_CONNECT", "an answer that stops halfway"),
+    "close": ("PROXY_CONNECT", "the end instead of an answer"),
+    "refuse": ("PROXY_CONNECT", "TCP RST instead of an answer"),
+    "hang-after-greeting": ("CONNECT_TIMEOUT", "nothing after the greeting"),
+    "hang-after-request": ("CONNECT_TIMEOUT", "nothing after the request"),
+}
+
+
+def _socks(mode):
+    def open(world):
+        proxy = world.add(SocksPeer(check=False))
+        victim = world.peer()
+        world.url = victim.url("/victim")
+        world.settings = {"proxy": f"socks5h://{proxy.address}"}
+        world.after_url = world.peer().url("/after")
+        world.ready = lambda: setattr(proxy, "mode", mode)
+        world.before_after = lambda: setattr(proxy, "mode", "ok")
+        world.check = lambda result: _check_reached(result, victim)
+
+    return open
+
+
 def cases():
     for mode, outcomes in MODES.items():
         for scheme, outcome in zip(("https", "http"), outcomes):
@@ -75,3 +137,7 @@ def cases():
                 rule = "RFC 9110, 9.3.6" if scheme == "https" else "RFC 9112, 3.2.2"
                 doc = f"{DOCS[mode]} ({'CONNECT' if scheme == 'https' else 'absolute form'})"
                 yield Case("proxy", f"{scheme}-{mode}", _expect(outcome), _scene(mode, scheme == "https"), doc, rule)
+    for name, doc in CERTIFICATES.items():
+        yield Case("proxy", f"tls-{name}", _expect("PROXY_CONNECT"), _bad_certificate(name), doc)
+    for mode, (outcome, doc) in SOCKS.items():
+        yield Case("proxy", f"socks-{mode}", _expect(outcome), _socks(mode), f"{doc} (SOCKS)", "RFC 1928")

@@ -27,6 +27,7 @@ FAMILIES = {
     "proxy": "Proxy",
     "names": "Names",
     "redirect": "Redirect",
+    "cookies": "Cookies",
 }
 
 INTRODUCTION = """\
