@@ -52,6 +52,13 @@ typedef struct rqx_tls_options {
     const char *const *pins;
     /** of |pins|, at most RQX_TLS_PINS_MAX */
     size_t pin_count;
+    /**
+     * PEM file of certificate revocation lists (RFC 5280), or NULL: the peer's certificate must not be in that of its
+     * issuer, which has to be there and not be out of date
+     */
+    const char *crl_file;
+    /** 1: with |crl_file|, the other certificates of the chain are looked for too; 0 (default): the peer's alone */
+    int crl_check_chain;
 } rqx_tls_options;
 
 /** How TLS secures a connection: see rqx_response_tls. */

@@ -167,6 +167,21 @@ static int trust_pem(SSL_CTX *ctx, const char *pem, size_t len, struct rqx__err 
     return rc;
 }
 
+/* Revocation lists, without which no certificate is good from here on. */
+static int load_crl(SSL_CTX *ctx, const char *path, bool check_chain, struct rqx__err *err)
+{
+    X509_LOOKUP *lookup = X509_STORE_add_lookup(SSL_CTX_get_cert_store(ctx), X509_LOOKUP_file());
+    int rc = check_file(err, "crl_file", path);
+
+    if (rc < 0)
+        return rc;
+    if (lookup == NULL || X509_load_crl_file(lookup, path, X509_FILETYPE_PEM) < 1)
+        return config_failed(err, "crl_file", path);
+    X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx),
+                                X509_V_FLAG_CRL_CHECK | (check_chain ? X509_V_FLAG_CRL_CHECK_ALL : 0));
+    return 0;
+}
+
 /* Where distributions keep their bundle, for an OpenSSL that was built for another one. */
 static const char *const bundles[] = {
     "/etc/ssl/certs/ca-certificates.crt",
@@ -225,6 +240,8 @@ static int set_trust(rqx_tls *tls, SSL_CTX *ctx, struct rqx__err *err)
         rc = trust_dir(ctx, "ca_dir", tls->text[RQX__TLS_CA_DIR], err);
     if (rc == 0 && tls->ca_pem != NULL)
         rc = trust_pem(ctx, tls->ca_pem, tls->ca_pem_len, err);
+    if (rc == 0 && tls->text[RQX__TLS_CRL_FILE] != NULL)
+        rc = load_crl(ctx, tls->text[RQX__TLS_CRL_FILE], tls->crl_check_chain, err);
     return rc;
 }
 
@@ -437,6 +454,9 @@ static int copy_options(rqx_tls *tls, const rqx_tls_options *options)
     tls->verify = options->verify != 0;
     tls->system_trust = options->system_trust != 0;
     tls->min_version = options->min_version;
+    tls->crl_check_chain = options->crl_check_chain != 0;
+    if (rc == 0)
+        rc = copy_text(tls, RQX__TLS_CRL_FILE, options->crl_file);
     if (rc == 0)
         rc = copy_text(tls, RQX__TLS_CA_DIR, options->ca_dir);
     if (rc == 0)

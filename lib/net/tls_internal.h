@@ -54,6 +54,7 @@ enum rqx__tls_text {
     RQX__TLS_KEY_FILE,
     RQX__TLS_KEY_PASSWORD,
     RQX__TLS_KEYLOG_FILE,
+    RQX__TLS_CRL_FILE,
     RQX__TLS_ENV_CERT_FILE,
     RQX__TLS_ENV_CERT_DIR,
     RQX__TLS_TEXTS
@@ -67,6 +68,7 @@ struct rqx_tls {
     bool any_hostname; /* borrowed: whose certificate it is does not matter */
     bool verify;
     bool system_trust;
+    bool crl_check_chain;
     int min_version;
     char *text[RQX__TLS_TEXTS]; /* NULL: not given */
     char *ca_pem;

@@ -152,6 +152,20 @@ static void explain(struct text *text, int code, X509 *cert, int depth, const ch
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
         explain_host(text, cert, server_name);
         return;
+    case X509_V_ERR_CERT_REVOKED:
+        add_subject(text, cert, depth);
+        add(text, " was revoked by ");
+        add_name(text, X509_get_issuer_name(cert));
+        return;
+    case X509_V_ERR_UNABLE_TO_GET_CRL:
+        add(text, "no revocation list of ");
+        add_name(text, X509_get_issuer_name(cert));
+        return;
+    case X509_V_ERR_CRL_HAS_EXPIRED:
+        add(text, "revocation list of ");
+        add_name(text, X509_get_issuer_name(cert));
+        add(text, " is out of date");
+        return;
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
         add(text, "self-signed certificate");
         return;

@@ -125,6 +125,9 @@ def _translated(context, pins):
     import ssl
     import warnings
 
+    if context.verify_flags & (ssl.VERIFY_CRL_CHECK_LEAF | ssl.VERIFY_CRL_CHECK_CHAIN):
+        # The lists cannot be read from a context; to go on without them would trust what they revoke.
+        raise ValueError("revocation lists cannot be carried over from an ssl.SSLContext that cannot be borrowed")
     warnings.warn(
         "The ssl.SSLContext belongs to another OpenSSL than requestx uses. Its trusted certificates, verification, "
         "minimum version and key log are carried over; client certificates, ciphers and callbacks cannot be.",

@@ -80,6 +80,7 @@ def workplace(ca, tmp_path, monkeypatch):
     """The current directory of the programs; the environment is put back afterwards."""
     (tmp_path / "report.csv").write_text("a;b\n1;2\n")
     (tmp_path / "ca.pem").write_bytes(Path(ca.ca_file).read_bytes())
+    (tmp_path / "crl.pem").write_bytes(Path(ca.crl_file).read_bytes())
     (tmp_path / "client.pem").write_bytes(Path(ca.client_cert).read_bytes())
     (tmp_path / "client.key").write_bytes(Path(ca.client_key).read_bytes())
     monkeypatch.chdir(tmp_path)

@@ -192,6 +192,8 @@ static int make_tls(const struct args *args, rqx_tls **ret_tls)
     options.key_file = arg_text(args, "key", NULL);
     options.key_password = arg_text(args, "key_password", NULL);
     options.keylog_file = arg_text(args, "keylog", NULL);
+    options.crl_file = arg_text(args, "crl", NULL);
+    options.crl_check_chain = (int)arg_number(args, "crl_chain", 0);
     options.min_version = (int)arg_number(args, "min_version", options.min_version);
     options.trust_env = (int)arg_number(args, "trust_env", 0);
     return rqx_tls_new(&options, ret_tls);
