@@ -140,13 +140,16 @@ void rqx__h2_kill_code(struct rqx__h2 *h2, struct rqx__stream *stream, int code)
 static size_t capacity(const struct rqx__codec *codec)
 {
     const struct rqx__h2 *h2 = rqx__h2_of(codec);
-    size_t limit = h2->peer_max < h2->config.max_streams ? h2->peer_max : h2->config.max_streams;
     size_t used = h2->wire_count + h2->pending_count;
+    size_t counted = used + rqx__h2_held(h2);
     size_t ids = h2->ids_left - h2->pending_count;
-    size_t room = limit > used ? limit - used : 0;
+    size_t room = h2->peer_max > counted ? h2->peer_max - counted : 0;
+    size_t own = h2->config.max_streams > used ? h2->config.max_streams - used : 0;
 
     if (h2->draining || h2->dying)
         return 0;
+    if (own < room)
+        room = own;
     return room < ids ? room : ids;
 }
 
@@ -420,12 +423,15 @@ static uint64_t next_deadline(const struct rqx__codec *codec)
 {
     const struct rqx__h2 *h2 = rqx__h2_of(codec);
     uint64_t alive = rqx__h2_liveness_deadline(h2);
+    uint64_t reset = rqx__h2_reset_deadline(h2);
     uint64_t expect = RQX__NEVER;
 
     if (untold(h2))
         return codec->now;
     if (!rqx__list_empty(&h2->expecting))
         expect = RQX__OF(h2->expecting.next, struct rqx__stream, node)->expect_at;
+    if (reset < alive)
+        alive = reset;
     return alive < expect ? alive : expect;
 }
 
@@ -442,6 +448,7 @@ static int tick(struct rqx__codec *codec, struct rqx__err *err)
             break;
         rqx__h2_expect_over(h2, stream);
     }
+    rqx__h2_reset_tick(h2);
     rqx__h2_liveness_tick(h2);
     return h2->fatal.code == 0 ? 0 : tell_fatal(h2, err);
 }

@@ -185,6 +185,8 @@ void rqx__h2_liveness_tick(struct rqx__h2 *h2)
 
 void rqx__h2_ping_acknowledged(struct rqx__h2 *h2, const uint8_t opaque[8])
 {
+    if (rqx__h2_reset_acknowledged(h2, opaque))
+        return;
     if (h2->ping_timed && memcmp(opaque, &h2->ping_opaque, 8) == 0)
         rqx__h2_window_round_trip(h2, h2->codec.now - h2->ping_at);
     h2->ping_timed = false;

@@ -7,6 +7,7 @@
  *   h2_recv.c    nghttp2's callbacks, turned into upcalls
  *   h2_window.c  flow control of what is received
  *   h2_mem.c     nghttp2's memory
+ *   h2_reset.c   streams that we reset, until the peer knows
  *   h2_guard.c   a peer that is gone, or sends what costs and brings nothing
  *
  * These are the only files that know nghttp2.  They know no socket, clock or lock.
@@ -46,6 +47,17 @@ enum {
     RQX__H2_RESUMED = 1 << 13       /* resume_body() was called since the body was asked last */
 };
 
+/* Streams that we reset and the peer may still count. */
+struct rqx__h2_resets {
+    size_t waited;     /* whose end the peer will show next */
+    size_t later;      /* reset since */
+    int32_t last_id;   /* an answer on a stream above it shows the end of |waited| */
+    uint64_t since;    /* time at which |waited| began */
+    uint64_t opaque;   /* of the last PING */
+    bool asked;        /* that PING will show it too */
+    bool ping_blocked; /* nothing came since a PING that would allow another */
+};
+
 struct rqx__h2 {
     struct rqx__codec codec; /* first */
     struct rqx__codec_config config;
@@ -61,6 +73,8 @@ struct rqx__h2 {
     size_t wire_count;          /* that nghttp2 has not closed yet, cancelled ones included */
     size_t uploads;             /* streams with RQX__H2_UPLOADING */
     size_t peer_max;            /* SETTINGS_MAX_CONCURRENT_STREAMS, 100 before it is known */
+    struct rqx__h2_resets resets;
+    int32_t last_id;            /* highest stream id used */
     uint32_t ids_left;          /* stream ids that this connection can still use */
     struct rqx__stream *cached; /* the stream found last, by its id; NULL when it is gone */
     int32_t cached_id;
@@ -196,6 +210,22 @@ void rqx__h2_window_delivered(struct rqx__h2 *h2, struct rqx__stream *stream, si
 void rqx__h2_window_consumed(struct rqx__h2 *h2, struct rqx__stream *stream, size_t len);
 /* A round trip took |ns|. */
 void rqx__h2_window_round_trip(struct rqx__h2 *h2, uint64_t ns);
+
+/* ---- h2_reset.c ---- */
+
+/* How many reset streams count as open. */
+static inline size_t rqx__h2_held(const struct rqx__h2 *h2)
+{
+    return h2->resets.waited + h2->resets.later;
+}
+/* RST_STREAM was sent. */
+void rqx__h2_reset_sent(struct rqx__h2 *h2, int32_t id);
+/* A header section or a piece of a body came. */
+void rqx__h2_reset_answered(struct rqx__h2 *h2, int32_t id);
+/* Whether a PING that was acknowledged was of here. */
+bool rqx__h2_reset_acknowledged(struct rqx__h2 *h2, const uint8_t opaque[8]);
+uint64_t rqx__h2_reset_deadline(const struct rqx__h2 *h2);
+void rqx__h2_reset_tick(struct rqx__h2 *h2);
 
 /* ---- h2_guard.c ---- */
 

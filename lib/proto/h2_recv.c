@@ -49,6 +49,8 @@ static int begin_headers(nghttp2_session *session, const nghttp2_frame *frame, v
 
     (void)session;
     h2->status = 0;
+    if (rqx__h2_held(h2) != 0 || h2->resets.ping_blocked)
+        rqx__h2_reset_answered(h2, frame->hd.stream_id);
     /* A push before the peer saw that we want none: refused, its fields still pass through the decoder. */
     return frame->hd.type == NGHTTP2_PUSH_PROMISE ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE : 0;
 }
@@ -216,6 +218,8 @@ static int data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const
     (void)session;
     if (rqx__h2_window_received(h2, len) < 0)
         return NGHTTP2_ERR_CALLBACK_FAILURE;
+    if (h2->resets.ping_blocked)
+        rqx__h2_reset_answered(h2, id);
     stream = rqx__h2_stream(h2, id);
     if (stream == NULL)
         return 0;

@@ -299,6 +299,7 @@ static int frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void
         break;
     case NGHTTP2_RST_STREAM:
         h2->codec.resets++;
+        rqx__h2_reset_sent(h2, frame->hd.stream_id);
         break;
     case NGHTTP2_SETTINGS:
         if (!(frame->hd.flags & NGHTTP2_FLAG_ACK))
@@ -331,7 +332,7 @@ static int frame_not_sent(nghttp2_session *session, const nghttp2_frame *frame, 
 
 bool rqx__h2_can_start(const struct rqx__h2 *h2)
 {
-    return h2->pending_count != 0 && h2->wire_count < h2->peer_max && !h2->dying;
+    return h2->pending_count != 0 && h2->wire_count + rqx__h2_held(h2) < h2->peer_max && !h2->dying;
 }
 
 static int start(struct rqx__h2 *h2, struct rqx__stream *stream)
@@ -350,7 +351,7 @@ static int start(struct rqx__h2 *h2, struct rqx__stream *stream)
     h2->ids_left--;
     h2->wire_count++;
     h2->pending_count--;
-    stream->id = id;
+    stream->id = h2->last_id = id;
     rqx__list_remove(&stream->node);
     rqx__list_push_back(&h2->active, &stream->node);
     if (upload) {

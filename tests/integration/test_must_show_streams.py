@@ -1,7 +1,11 @@
 """Streams that end early, by thousands, on one connection: each is reset once, no window credit is
 lost, the connection goes on serving, and memory stays flat."""
 
+import time
+
 import pytest
+
+from support import frames
 
 THOUSANDS = 10_000
 WARM = 3_000
@@ -161,3 +165,47 @@ def test_frames_that_were_on_their_way_when_a_stream_was_reset_are_ignored(any_p
         assert client.get(server.url("/bytes?n=60000")).length == 60000
     assert len(server.one().resets) == 1
     server.one().assert_no_credit_leak()
+
+
+def test_cancels_are_paced_by_what_the_peer_has_read(any_probe, peer):
+    """A stream that was reset takes one of the peer's places until the peer shows that it knows: a
+    thousand cancels are not a thousand requests more at once (CVE-2023-44487)."""
+    counted = []
+
+    def script(conn):
+        conn.auto_pong = False
+        conn.handshake(settings={frames.MAX_CONCURRENT_STREAMS: 10})
+        conn.respond(conn.expect_request("/warm").stream_id, 200)
+        conn.wait(lambda: len(conn.requests) > 10)
+        began = time.monotonic()
+        conn.wait(lambda: len(conn.resets) >= 10)
+        ping = conn.expect_ping()
+        conn.sleep(0.3)
+        # no answer to PING is waited for longer than a second
+        counted.append((len(conn.requests), time.monotonic() - began))
+        conn.auto_pong = True
+        conn.frame(frames.PING, frames.ACK, 0, ping)
+        conn.serve(max_concurrent_streams=10)
+
+    server = peer(script)
+    client = any_probe(pool_ms=-1)
+    assert client.get(server.url("/warm")).status == 200  # and the limit is known
+    cancelled = client.submit_all([(server.url("/never"), {"cancel_ms": 100})] * 300)
+    for run in cancelled:
+        assert run.wait().error == "CANCELLED"
+    group = client.group(server.url("/"), 50, parallel=50)
+    assert group.errors == {} and group.statuses == {"200": 50}
+    requests, elapsed = counted[0]
+    assert requests - 1 <= 10 * (1 + int(elapsed / 0.9))
+    assert server.one().max_streams_open <= 10
+    assert server.accepted == 1
+
+
+def test_few_cancels_cost_no_ping(any_probe, peer):
+    server = peer()
+    client = any_probe()
+    for _ in range(20):
+        assert client.get(server.url("/headers-then-nothing"), streamed=1, cancel_ms=20).error == "CANCELLED"
+        assert client.get(server.url("/")).status == 200
+    assert len(server.one().resets) == 20
+    assert server.one().pings == []
