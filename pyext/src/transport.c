@@ -126,11 +126,12 @@ static int transport_init(PyObject *op, PyObject *args, PyObject *kwargs)
     keep(&self->proxy_tls, proxy_tls);
     keep(&self->uds, uds);
     keep(&self->local_address, local);
-    if (options != NULL && options != Py_None && !PyList_Check(options)) {
-        PyErr_SetString(PyExc_TypeError, "socket_options must be a list");
-        return -1;
+    if (options != NULL && options != Py_None) {
+        options = core_socket_options(options);
+        if (options == NULL)
+            return -1;
+        Py_XSETREF(self->socket_options, options);
     }
-    keep(&self->socket_options, options);
     if (policy != NULL && policy != Py_None && !Py_IS_TYPE(policy, self->state->address_rules_type)) {
         PyErr_SetString(PyExc_TypeError, "address_policy must be AddressRules");
         return -1;
@@ -207,55 +208,9 @@ done:
     return proxy;
 }
 
-/* (level, name, value) with an int or bytes, or (level, name, None, length).  |number| is room for an int. */
-static int socket_option(PyObject *item, rqx_socket_option *option, int *number)
-{
-    PyObject *value;
-    Py_ssize_t len = 0;
-
-    if (!PyTuple_Check(item) ||
-        !PyArg_ParseTuple(item, "iiO|n:socket_options", &option->level, &option->name, &value, &len))
-        return PyErr_Occurred() ? -1 : (PyErr_SetString(PyExc_TypeError, "socket_options must be tuples"), -1);
-    if (value == Py_None) {
-        option->value = NULL;
-        option->len = (size_t)len;
-    } else if (PyBytes_Check(value)) {
-        option->value = PyBytes_AS_STRING(value);
-        option->len = (size_t)PyBytes_GET_SIZE(value);
-    } else if (PyByteArray_Check(value)) {
-        option->value = PyByteArray_AS_STRING(value);
-        option->len = (size_t)PyByteArray_GET_SIZE(value);
-    } else {
-        *number = (int)PyLong_AsLong(value);
-        option->value = number;
-        option->len = sizeof *number;
-    }
-    return PyErr_Occurred() ? -1 : 0;
-}
-
-#define SOCKET_OPTIONS_MAX 32
-
-static int socket_options(CoreTransport *self, rqx_client_options *options, rqx_socket_option *list, int *numbers)
-{
-    Py_ssize_t count = self->socket_options == NULL ? 0 : PyList_GET_SIZE(self->socket_options);
-
-    if (count > SOCKET_OPTIONS_MAX) {
-        PyErr_SetString(PyExc_ValueError, "too many socket_options");
-        return -1;
-    }
-    for (Py_ssize_t i = 0; i < count; i++) {
-        if (socket_option(PyList_GET_ITEM(self->socket_options, i), &list[i], &numbers[i]) < 0)
-            return -1;
-    }
-    options->socket_options = list;
-    options->socket_option_count = (size_t)count;
-    return 0;
-}
-
 rqx_client *core_transport_make_client(CoreTransport *self, rqx_engine *engine)
 {
-    rqx_socket_option list[SOCKET_OPTIONS_MAX];
-    int numbers[SOCKET_OPTIONS_MAX];
+    rqx_socket_option list[CORE_SOCKET_OPTIONS_MAX];
     rqx_timeouts none = {RQX_NO_TIMEOUT, RQX_NO_TIMEOUT, RQX_NO_TIMEOUT, RQX_NO_TIMEOUT, RQX_NO_TIMEOUT, 0, 0};
     rqx_client_options options;
     rqx_proxy *proxy = NULL;
@@ -277,9 +232,9 @@ rqx_client *core_transport_make_client(CoreTransport *self, rqx_engine *engine)
     options.retry = self->retry == NULL ? NULL : core_retry_of(self->state, self->retry);
     options.unix_path = self->uds == NULL ? NULL : PyUnicode_AsUTF8(self->uds);
     options.local_address = self->local_address == NULL ? NULL : PyUnicode_AsUTF8(self->local_address);
-    rc = PyErr_Occurred() || socket_options(self, &options, list, numbers) < 0
-             ? RQX_ERR_INVALID_ARGUMENT
-             : rqx_client_new(engine, &options, &client);
+    options.socket_options = list;
+    options.socket_option_count = core_socket_options_fill(self->socket_options, list);
+    rc = PyErr_Occurred() ? RQX_ERR_INVALID_ARGUMENT : rqx_client_new(engine, &options, &client);
     rqx_proxy_unref(proxy);
     if (rc < 0 && !PyErr_Occurred())
         core_raise_submit(self->state, rc, NULL, NULL);

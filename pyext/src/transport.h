@@ -24,7 +24,7 @@ typedef struct CoreTransport {
     PyObject *proxy_tls;      /* Tls, for a proxy that is spoken to over it, or NULL */
     PyObject *uds;            /* str or NULL */
     PyObject *local_address;  /* str or NULL */
-    PyObject *socket_options; /* list or NULL */
+    PyObject *socket_options; /* of core_socket_options, or NULL */
     PyObject *address_policy; /* AddressRules or NULL */
     int is_async;
     int closed;             /* close() was called, and nothing was sent since */
@@ -35,6 +35,13 @@ typedef struct CoreTransport {
     PyObject *weakrefs;
 } CoreTransport;
 
+/* Most socket options of a transport. */
+#define CORE_SOCKET_OPTIONS_MAX 32
+
+/* Options as a tuple that core_socket_options_fill takes; NULL with an exception that says what is wrong with one. */
+PyObject *core_socket_options(PyObject *options);
+/* Fills |list|, of CORE_SOCKET_OPTIONS_MAX, with what points into |checked| (NULL: nothing).  Gives how many. */
+size_t core_socket_options_fill(PyObject *checked, rqx_socket_option *list);
 /* Makes a client of the settings on |engine|.  NULL with an exception. */
 rqx_client *core_transport_make_client(CoreTransport *self, rqx_engine *engine);
 /* The engine of a sync transport, a new reference; NULL with an exception. */

@@ -350,9 +350,83 @@ def test_socket_options(ca, app):
     options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), (socket.IPPROTO_TCP, socket.TCP_NODELAY, b"\1\0\0\0")]
     with requestx.Client(transport=requestx.HTTPTransport(socket_options=options)) as client:
         assert client.get(app.http_url("/echo")).status_code == 200
-    with requestx.Client(transport=requestx.HTTPTransport(socket_options=[(1, 2)])) as client:
-        with pytest.raises(TypeError):
+
+
+def test_socket_options_may_be_any_iterable_and_are_taken_as_they_were(app):
+    import socket
+
+    value = bytearray(b"\1\0\0\0")
+    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, True), (socket.IPPROTO_TCP, socket.TCP_NODELAY, value)]
+    transport = requestx.HTTPTransport(socket_options=iter(options))
+    value.clear()
+    with requestx.Client(transport=transport) as client:
+        assert client.get(app.http_url("/echo")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "option, error, text",
+    [
+        ((1, 2), TypeError, "at least 3"),
+        ((1, 2, 3, 4, 5), TypeError, "at most 4"),
+        (7, TypeError, "must be tuples, not int"),
+        ([1, 2, 3], TypeError, "must be tuples, not list"),
+        (("a", 2, 3), TypeError, "int"),
+        ((1, 2, "text"), TypeError, "int"),
+        ((1, 2, 1.5), TypeError, "int"),
+        ((1, 2, 2**31), OverflowError, "2147483648 is no C int"),
+        ((1, 2, -(2**31) - 1), OverflowError, "is no C int"),
+        ((1, 2, 2**80), OverflowError, "is no C int"),
+        ((2**40, 2, 1), OverflowError, "int"),
+        ((1, 2, None), TypeError, "a length belongs to a value that is None"),
+        ((1, 2, 3, 4), TypeError, "a length belongs to a value that is None"),
+        ((1, 2, b"x", 1), TypeError, "a length belongs to a value that is None"),
+        ((1, 2, None, -1), ValueError, "the length -1"),
+        ((1, 2, None, 4097), ValueError, "the length 4097"),
+        ((1, 2, bytes(4097)), ValueError, "the length 4097"),
+    ],
+)
+@pytest.mark.parametrize("kind", [requestx.HTTPTransport, requestx.AsyncHTTPTransport])
+def test_socket_options_that_cannot_be_set(kind, option, error, text):
+    with pytest.raises(error, match=text):
+        kind(socket_options=[(1, 9, 1), option])
+
+
+def test_the_bounds_of_socket_options():
+    for value in (2**31 - 1, -(2**31), True, b"", bytes(4096)):
+        requestx.HTTPTransport(socket_options=[(1, 2, value)])
+    requestx.HTTPTransport(socket_options=[(1, 2, None, 0), (1, 2, None, 4096)])
+    requestx.HTTPTransport(socket_options=[(1, 2, 3)] * 32)
+    with pytest.raises(ValueError, match="more than 32"):
+        requestx.HTTPTransport(socket_options=[(1, 2, 3)] * 33)
+    with pytest.raises(TypeError):
+        requestx.HTTPTransport(socket_options=7)
+
+
+def test_an_option_that_the_system_refuses(app):
+    with requestx.Client(transport=requestx.HTTPTransport(socket_options=[(1, 99999, 1)])) as client:
+        with pytest.raises(requestx.ConnectError, match="(?i)socket option 99999 of level 1: protocol not available"):
             client.get(app.http_url("/echo"))
+
+
+def test_an_interface_to_go_out_by(app):
+    import socket
+
+    def options(name):
+        return [(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name)]
+
+    probe = socket.socket()
+    try:
+        probe.setsockopt(*options(b"lo\0")[0])
+    except PermissionError:
+        pytest.skip("this needs CAP_NET_RAW here")
+    finally:
+        probe.close()
+    url = app.http_url("/echo", host="127.0.0.1")
+    with requestx.Client(transport=requestx.HTTPTransport(socket_options=options(b"lo\0"))) as client:
+        assert client.get(url).status_code == 200
+    with requestx.Client(transport=requestx.HTTPTransport(socket_options=options(b"no-such-if\0"))) as client:
+        with pytest.raises(requestx.ConnectError, match="(?i)socket option 25 of level 1: no such device"):
+            client.get(url)
 
 
 def test_the_target_extension(ca, app):

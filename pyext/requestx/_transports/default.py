@@ -50,7 +50,7 @@ def _make_engine(
         uds=uds,
         local_address=local_address,
         retries=0 if isinstance(retries, Retry) else retries,
-        socket_options=None if options is None else list(options),
+        socket_options=options,
         address_policy=address_policy,
         retry=retries if isinstance(retries, Retry) else None,
     )
