@@ -5,7 +5,8 @@
  *
  * - `http`: http:// URLs are asked of it in absolute form (RFC 9112 section 3.2.2); https:// URLs go through a CONNECT
  *   tunnel (RFC 9110 section 9.3.6), HTTP/2 inside it;
- * - `https`: the same, with TLS to the proxy, whose certificate is checked for the proxy's name;
+ * - `https`: the same, with TLS to the proxy, whose certificate is checked for the proxy's name; a tunnel is asked for
+ * in HTTP/2 (RFC 9113 section 8.5) where the client speaks that and the proxy chooses it;
  * - `socks5`: every connection goes through it (RFC 1928).  The origin's name is looked up here, and its addresses are
  *   asked for one after the other until the proxy reaches one;
  * - `socks5h`: the same, but the proxy is given the name, which nothing here looks up.

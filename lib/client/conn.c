@@ -88,6 +88,7 @@ int rqx__conn_new(struct rqx__origin *origin, struct rqx__wire *wire, enum rqx__
     conn->origin = origin;
     conn->engine = engine;
     conn->wire = wire;
+    conn->mover = rqx__wire_mover(wire);
     conn->times = *times;
     conn->facts = rqx__facts_new(wire, origin->secure);
     rv = conn->facts == NULL ? RQX_ERR_NOMEM : make_codec(origin, h2, &conn->codec);
@@ -372,6 +373,17 @@ static bool is_finished(const struct rqx__conn *conn)
     return conn->codec->open_streams == 0 && (conn->lingering || state != RQX__CODEC_OPEN);
 }
 
+/*
+ * What the layer with work of its own waits for, be it for a write of ours: that may wait for something to come.  And
+ * it may have taken in what the codec did not want then.
+ */
+static unsigned awaits_moves(struct rqx__conn *conn)
+{
+    if (rqx__wire_has_buffered(conn->wire))
+        conn->read_again = true;
+    return rqx__wire_wants(conn->mover);
+}
+
 /* After anything happened: says goodbye if that was all, else tells loop and pool what is wanted now. */
 static void settle(struct rqx__conn *conn)
 {
@@ -384,7 +396,9 @@ static void settle(struct rqx__conn *conn)
         conn_free(conn);
         return;
     }
-    if (conn->write_blocked)
+    if (conn->mover != NULL)
+        interest |= awaits_moves(conn);
+    else if (conn->write_blocked)
         interest |= rqx__wire_wants(conn->wire) | RQX__IO_WRITE;
     if (rqx__loop_set_interest(conn->engine->loop, &conn->watch, interest) < 0) {
         rqx__err_set(&err, RQX_ERR_SYSTEM, NULL);
@@ -413,12 +427,21 @@ static void on_work(struct rqx__defer *defer, void *user)
     settle(conn);
 }
 
+/* Has the layer with work of its own do it; what that may have made possible is tried. */
+static unsigned move(struct rqx__conn *conn)
+{
+    conn->mover->ops->pump(conn->mover);
+    return RQX__IO_WRITE | (conn->codec->ops->want_recv(conn->codec) ? RQX__IO_READ : 0u);
+}
+
 static void on_ready(struct rqx__watch *watch, unsigned events, void *user)
 {
     struct rqx__conn *conn = user;
 
     (void)watch;
     conn->codec->now = rqx__loop_now(conn->engine->loop);
+    if (conn->mover != NULL)
+        events = move(conn);
     if ((events & RQX__IO_READ) != 0 && !read_some(conn))
         return;
     if ((events & RQX__IO_WRITE) != 0)

@@ -31,12 +31,14 @@ struct rqx__conn {
     struct rqx__origin *origin;
     struct rqx_engine *engine;
     struct rqx__wire *wire;
+    struct rqx__wire *mover; /* the layer of |wire| that has work of its own; NULL: none */
     struct rqx__codec *codec;
     struct rqx__watch watch;
     struct rqx__timer timer; /* the codec's next deadline */
     struct rqx__defer work;  /* flush, further reads, close */
     struct rqx__buf out;     /* taken from the codec, not yet by the wire */
-    struct rqx__exchange *held_by; /* HTTP/1: a streamed response that is complete and not yet read to its end; or NULL */
+    struct rqx__exchange
+        *held_by; /* HTTP/1: a streamed response that is complete and not yet read to its end; or NULL */
     uint64_t id;
     uint64_t idle_since;     /* ns */
     uint64_t resets_counted; /* of the codec's, those that are in the engine's counters */
@@ -65,8 +67,8 @@ void rqx__conn_abandon(struct rqx__conn *conn);
 /* The codec was given something to do: has it written at the end of this dispatch or call. */
 void rqx__conn_kick(struct rqx__conn *conn);
 /*
- * HTTP/1: keeps the connection from other exchanges until the streamed response of |exchange| was read to its end, closed or let go: who
- * allows one connection means one response at a time.
+ * HTTP/1: keeps the connection from other exchanges until the streamed response of |exchange| was read to its end,
+ * closed or let go: who allows one connection means one response at a time.
  */
 void rqx__conn_hold(struct rqx__conn *conn, struct rqx__exchange *exchange);
 /* Ends that.  Harmless if nothing is held. */

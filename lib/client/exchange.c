@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "client/cookies.h"
 #include "client/digest.h"
+#include "client/proxy.h"
 
 #define H2_NO_ERROR 0u
 #define H2_CANCEL   8u
@@ -146,13 +147,17 @@ static uint64_t now_of(const struct rqx__exchange *exchange)
     return rqx__loop_touch(exchange->client->engine->loop);
 }
 
-/* Says host and port before what a codec told. */
+/* Says host and port before what a codec told, and the proxy where it was that that was asked. */
 static void name_host(struct rqx__exchange *exchange, struct rqx__err *err)
 {
+    rqx_proxy *proxy = exchange->hop.proxy;
     rqx_slice host = rqx_url_host(exchange->hop.url);
     int port = rqx_url_effective_port(exchange->hop.url);
 
-    if (exchange->stream.id != 0)
+    if (rqx__proxy_forwards(proxy, exchange->head.scheme.len == 5))
+        rqx__err_prefix(err, "request to %.*s:%d through proxy %.*s", (int)host.len, host.data, port,
+                        (int)rqx_url_authority(proxy->url).len, rqx_url_authority(proxy->url).data);
+    else if (exchange->stream.id != 0)
         rqx__err_prefix(err, "stream %d to %.*s:%d", (int)exchange->stream.id, (int)host.len, host.data, port);
     else
         rqx__err_prefix(err, "request to %.*s:%d", (int)host.len, host.data, port);

@@ -233,14 +233,18 @@ static void succeed(struct rqx__dial *dial)
 
 /* ---- layers on the socket ---- */
 
-static int add_tunnel(struct rqx__dial *dial, struct rqx__err *err)
+static int add_tunnel(struct rqx__dial *dial, bool h2, struct rqx__err *err)
 {
     char authority[AUTHORITY_MAX];
+    rqx_slice fields;
     int rc;
 
     put_authority(authority, sizeof authority, dial->host, dial->port);
-    rc = rqx__tunnel_wire_new(dial->wire, (rqx_slice){authority, strlen(authority)},
-                              (rqx_slice){dial->tunnel_fields, strlen(dial->tunnel_fields)}, &dial->wire);
+    fields = (rqx_slice){dial->tunnel_fields, strlen(dial->tunnel_fields)};
+    if (h2)
+        rc = rqx__h2_tunnel_wire_new(dial->wire, (rqx_slice){authority, strlen(authority)}, fields, &dial->wire);
+    else
+        rc = rqx__tunnel_wire_new(dial->wire, (rqx_slice){authority, strlen(authority)}, fields, &dial->wire);
     return rc < 0 ? rqx__err_set(err, rc, NULL) : 0;
 }
 
@@ -289,8 +293,24 @@ static int add_tls(struct rqx__dial *dial, struct rqx__err *err)
 /* The proxy's name is asked for and checked, by the proxy's own settings. */
 static int add_proxy_tls(struct rqx__dial *dial, struct rqx__err *err)
 {
+    unsigned protocols = RQX_PROTO_HTTP1;
+
+    /* absolute form is asked for in HTTP/1.1; a tunnel may be a stream of HTTP/2 */
+    if (dial->route == RQX__ROUTE_CONNECT)
+        protocols |= dial->protocols & RQX_PROTO_HTTP2;
     return rqx__tls_wire_new(dial->proxy_tls, dial->wire, (rqx_slice){dial->proxy_host, strlen(dial->proxy_host)},
-                             dial->proxy_port, RQX_PROTO_HTTP1, &dial->wire, err);
+                             dial->proxy_port, protocols, &dial->wire, err);
+}
+
+/* Has the proxy asked to go on to the origin, in the protocol that it chose. */
+static int ask_proxy(struct rqx__dial *dial, struct rqx__err *err)
+{
+    enum rqx__alpn alpn = dial->phase == RQX__DIAL_PROXY_TLS ? rqx__tls_wire_alpn(dial->wire) : RQX__ALPN_NONE;
+
+    if (alpn == RQX__ALPN_OTHER)
+        return rqx__err_set(err, RQX_ERR_PROXY_PROTOCOL, "the proxy chose a protocol that was not offered (ALPN)");
+    dial->phase = RQX__DIAL_PROXY;
+    return dial->route == RQX__ROUTE_CONNECT ? add_tunnel(dial, alpn == RQX__ALPN_HTTP2, err) : add_socks(dial, err);
 }
 
 /* Begins the step after the one that is over: puts its layer on the wire.  0, or negative. */
@@ -302,10 +322,8 @@ static int next_step(struct rqx__dial *dial, struct rqx__err *err)
         dial->phase = RQX__DIAL_PROXY_TLS;
         return add_proxy_tls(dial, err);
     }
-    if ((dial->phase == RQX__DIAL_CONNECT || dial->phase == RQX__DIAL_PROXY_TLS) && dial->route != RQX__ROUTE_DIRECT) {
-        dial->phase = RQX__DIAL_PROXY;
-        return dial->route == RQX__ROUTE_CONNECT ? add_tunnel(dial, err) : add_socks(dial, err);
-    }
+    if (dial->route != RQX__ROUTE_DIRECT && (dial->phase == RQX__DIAL_CONNECT || dial->phase == RQX__DIAL_PROXY_TLS))
+        return ask_proxy(dial, err);
     if (dial->phase != RQX__DIAL_TLS) {
         dial->times.connected = now;
         if (dial->tls != NULL) {

@@ -173,18 +173,6 @@ static const struct rqx__wire_ops tunnel_ops = {
     .free = tunnel_free,
 };
 
-/* Not empty, and nothing that could end the request line or begin another. */
-static bool authority_is_sound(rqx_slice authority)
-{
-    size_t i;
-
-    for (i = 0; i < authority.len; i++) {
-        if ((unsigned char)authority.data[i] <= 0x20 || (unsigned char)authority.data[i] >= 0x7f)
-            return false;
-    }
-    return authority.len > 0;
-}
-
 /* Complete lines, none of them empty. */
 static bool lines_are_complete(rqx_slice fields)
 {
@@ -225,7 +213,7 @@ int rqx__tunnel_wire_new(struct rqx__wire *lower, rqx_slice authority, rqx_slice
 {
     struct tunnel_wire *tunnel;
 
-    if (authority.len > HEAD_MAX || fields.len > 4 * HEAD_MAX || !authority_is_sound(authority) ||
+    if (authority.len > HEAD_MAX || fields.len > 4 * HEAD_MAX || !rqx__connect_authority_is_sound(authority) ||
         !lines_are_complete(fields))
         return RQX_ERR_INVALID_ARGUMENT;
     tunnel = rqx__calloc(1, sizeof *tunnel);

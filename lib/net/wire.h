@@ -33,7 +33,7 @@
 struct rqx__wire;
 
 struct rqx__wire_ops {
-    const char *name; /* "tcp", "tunnel", "socks", "tls" */
+    const char *name; /* "tcp", "tunnel", "tunnel-h2", "socks", "tls" */
     int (*handshake)(struct rqx__wire *wire, struct rqx__err *err);
     int (*read)(struct rqx__wire *wire, uint8_t *buffer, size_t cap, size_t *ret_len, struct rqx__err *err);
     /* Takes at least one byte or gives RQX_AGAIN.  After RQX_AGAIN the same bytes (or more) must be offered again. */
@@ -44,6 +44,12 @@ struct rqx__wire_ops {
     /* Says goodbye without waiting (close_notify), as far as the socket takes it now. */
     void (*shutdown)(struct rqx__wire *wire);
     void (*free)(struct rqx__wire *wire);
+    /*
+     * Of a layer that has work of its own (tunnel_h2.c: frames of its protocol), else NULL.  Does as much of it as the
+     * socket allows; it is to be called whenever the socket is ready for wants(), whatever else is being waited for.
+     * What came of it read() and write() tell, and has_buffered().
+     */
+    void (*pump)(struct rqx__wire *wire);
 };
 
 /* First member of every layer's struct. */
@@ -78,6 +84,13 @@ static inline unsigned rqx__wire_wants(const struct rqx__wire *wire)
 static inline void rqx__wire_shutdown(struct rqx__wire *wire)
 {
     wire->ops->shutdown(wire);
+}
+/* The layer of |wire| that has work of its own; NULL: none. */
+static inline struct rqx__wire *rqx__wire_mover(struct rqx__wire *wire)
+{
+    while (wire != NULL && wire->ops->pump == NULL)
+        wire = wire->lower;
+    return wire;
 }
 static inline void rqx__wire_free(struct rqx__wire *wire)
 {
@@ -118,6 +131,12 @@ void rqx__sockaddr_text(const struct sockaddr *address, socklen_t len, char *tex
  * RQX_ERR_TRUNCATED...  On success, takes ownership of |lower|.
  */
 int rqx__tunnel_wire_new(struct rqx__wire *lower, rqx_slice authority, rqx_slice fields, struct rqx__wire **ret_wire);
+
+/* ---- tunnel_h2.c ---- */
+
+/* The same through an HTTP/2 proxy, which the connection on |lower| is for alone (RFC 9113 section 8.5). */
+int rqx__h2_tunnel_wire_new(struct rqx__wire *lower, rqx_slice authority, rqx_slice fields,
+                            struct rqx__wire **ret_wire);
 
 /* ---- socks.c ---- */
 

@@ -139,3 +139,14 @@ int rqx__connect_take(struct rqx__connect_answer *answer, const uint8_t *data, s
                             RQX__CONNECT_ANSWER_MAX);
     return rc;
 }
+
+bool rqx__connect_authority_is_sound(rqx_slice authority)
+{
+    size_t i;
+
+    for (i = 0; i < authority.len; i++) {
+        if ((unsigned char)authority.data[i] <= 0x20 || (unsigned char)authority.data[i] >= 0x7f)
+            return false;
+    }
+    return authority.len > 0 && authority.len <= RQX__CONNECT_ANSWER_MAX;
+}

@@ -7,6 +7,7 @@
 #ifndef RQX_PROTO_CONNECT_H
 #define RQX_PROTO_CONNECT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,9 @@ struct rqx__connect_answer {
  * or longer than RQX__CONNECT_ANSWER_MAX).
  */
 int rqx__connect_take(struct rqx__connect_answer *answer, const uint8_t *data, size_t len, struct rqx__err *err);
+
+/* Whether CONNECT may be asked for it: not empty, and nothing that could end the request line or begin another. */
+bool rqx__connect_authority_is_sound(rqx_slice authority);
 
 /* RQX_ERR_PROXY_AUTH or RQX_ERR_PROXY_REFUSED by a final status that is not 2xx; |reason| may be empty. */
 int rqx__connect_refused(int status, rqx_slice reason, struct rqx__err *err);

@@ -1,6 +1,7 @@
 """Proxies that are themselves spoken to over TLS: whom they are trusted by, and what reaches whom."""
 
 import pytest
+from support.process import wait_until
 
 SECOND = 1_000_000
 AUTHORIZATION = "Basic dXNlcjpwYXNz"  # user:pass
@@ -202,3 +203,164 @@ def test_a_proxy_that_hangs(through, origin, proxy_peer, mode, waits):
     assert f"{waits} {proxy.address}" in done.error_text
     assert 0.3 * SECOND <= done.timings["total"] < 1.3 * SECOND
     assert origin.accepted == 0
+
+
+# ---- HTTP/2 to the proxy
+
+
+@pytest.fixture
+def h2_proxy(peer):
+    """h2_proxy(function of (conn, request)) -> a proxy that speaks HTTP/2 and does that with CONNECT"""
+
+    def make(react):
+        def script(conn):
+            conn.handshake()
+            react(conn, conn.expect_request())
+
+        return peer(script, check=False)
+
+    return make
+
+
+@pytest.mark.parametrize("protocols, alpn", [(3, "h2"), (1, "http/1.1"), (2, "h2")])
+def test_what_the_proxy_is_offered(through, nghttpx, nginx, protocols, alpn):
+    before = len(nghttpx.requests())
+    client = through(nghttpx.proxy_url, protocols=protocols)
+    done = client.get(nginx.https_url("/conn"))
+    assert (done.error, done.json["protocol"]) == ("", "HTTP/1.1" if protocols == 1 else "HTTP/2.0")
+    assert client.close() == 0
+    ((line, chosen),) = wait_until(lambda: nghttpx.requests()[before:])
+    assert line.startswith(f"CONNECT localhost:{nginx.https_port} HTTP/") and chosen == alpn
+
+
+def test_large_bodies_through_nghttpx(through, nghttpx, nginx):
+    client = through(nghttpx.proxy_url)
+    assert client.get(nginx.https_url("/1m")).length == 1 << 20
+    group = client.group(nginx.https_url("/64k"), 200)
+    assert group.statuses == {"200": 200}
+    body = b"x" * (4 << 20)
+    for url in (nginx.https_url("/post"), nginx.https_h1_url("/post")):
+        done = client.get(url, method="POST", body=body)
+        assert (done.error, done.json["length"]) == ("", len(body))
+
+
+def test_a_response_that_is_read_late_through_nghttpx(through, nghttpx, nginx):
+    """HTTP/1.1 inside: a reader that rests holds back the tunnel, whose proxy is answered all the same."""
+    client = through(nghttpx.proxy_url)
+    run = client.submit(nginx.https_h1_url("/100m"), streamed=1, hold=1)
+    assert run.head()["status"] == 200
+    for _ in range(3):
+        run.read(1 << 20)
+    assert client.get(nginx.https_url("/small")).status == 200
+    run.close()
+    assert client.get(nginx.https_h1_url("/1m")).length == 1 << 20
+
+
+def test_absolute_form_is_asked_in_http_1_1(through, nghttpx, nginx):
+    before = len(nghttpx.requests())
+    client = through(nghttpx.proxy_url)
+    assert client.get(nginx.http_url("/64k")).length == 64 << 10
+    client.close()
+    asked = wait_until(lambda: nghttpx.requests()[before:])
+    assert asked == [(f"GET {nginx.http_url('/64k')} HTTP/1.1", "http/1.1")]
+
+
+def test_what_connect_says_in_http_2(through, h2_proxy, origin):
+    seen = []
+
+    def react(conn, request):
+        seen.append(request)
+        conn.respond(request.stream_id, 407)
+
+    proxy = h2_proxy(react)
+    url = f"https://user:pass@{proxy.address}"
+    client = through(url, proxy_header={"X-Proxy": "1", "Connection": "close"})
+    done = client.get(origin.url("/"), header={"Cookie": "secret=1", "X-Own": "1"})
+    assert (done.error, done.phase) == ("PROXY_AUTH", "proxy"), done
+    assert proxy.address in done.error_text and "407" in done.error_text
+    (request,) = seen
+    assert (request.method, request.authority) == ("CONNECT", origin.address)
+    assert request.headers["proxy-authorization"] == AUTHORIZATION
+    assert request.headers["x-proxy"] == "1"
+    for name in (":path", ":scheme", "cookie", "x-own", "connection", "host"):
+        assert name not in request.headers
+    assert origin.accepted == 0
+
+
+FAILURES = {
+    "403": ("PROXY_REFUSED", "403", lambda conn, req: conn.respond(req.stream_id, 403, b"no")),
+    "502": ("PROXY_REFUSED", "502", lambda conn, req: conn.respond(req.stream_id, 502)),
+    "reset": ("PROXY_REFUSED", "CONNECT_ERROR", lambda conn, req: conn.rst(req.stream_id, 10)),
+    "refused": ("PROXY_REFUSED", "REFUSED_STREAM", lambda conn, req: conn.rst(req.stream_id, 7)),
+    "goaway": ("PROXY_REFUSED", "ENHANCE_YOUR_CALM", lambda conn, req: conn.goaway(0, 11)),
+    "close": ("PROXY_CONNECT", "without an answer", lambda conn, req: conn.close()),
+    "garbage": ("PROXY_PROTOCOL", "", lambda conn, req: conn.raw(b"HTTP/1.1 200 OK\r\n\r\n" * 9)),
+    "no-status": (
+        "PROXY_PROTOCOL",
+        "malformed",
+        lambda conn, req: conn.send_headers(req.stream_id, {"x-a": "b"}),
+    ),
+    "large": (
+        "PROXY_PROTOCOL",
+        "too large",
+        lambda conn, req: conn.send_headers(
+            req.stream_id, [(":status", "200")] + [(f"x-{i}", "v" * 1000) for i in range(20)]
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(FAILURES))
+def test_an_http_2_proxy_that_fails(through, h2_proxy, origin, name):
+    error, cause, action = FAILURES[name]
+
+    def react(conn, request):
+        action(conn, request)
+        conn.until_closed()
+
+    proxy = h2_proxy(react)
+    done = through(proxy.url("").rstrip("/"), connect_ms=5000).get(origin.url("/"))
+    assert (done.error, done.phase) == (error, "proxy"), done
+    for part in (proxy.address, origin.address, cause):
+        assert part in done.error_text
+    assert origin.accepted == 0
+
+
+@pytest.mark.parametrize("end", ["end", "reset"])
+def test_a_tunnel_that_leads_nowhere(through, h2_proxy, origin, end):
+    def react(conn, request):
+        conn.send_headers(request.stream_id, {":status": "200"}, end_stream=end == "end")
+        if end == "reset":
+            conn.rst(request.stream_id, 10)
+        conn.until_closed()
+
+    done = through(h2_proxy(react).url("").rstrip("/"), connect_ms=5000).get(origin.url("/"))
+    assert done.phase in ("tls", "proxy"), done
+    assert origin.address in done.error_text
+
+
+@pytest.mark.parametrize("when", ["preface", "answer", "inside"])
+def test_an_http_2_proxy_that_hangs(through, peer, origin, when):
+    def script(conn):
+        if when == "preface":
+            return conn.stall()
+        conn.handshake()
+        request = conn.expect_request()
+        if when == "inside":
+            conn.send_headers(request.stream_id, {":status": "200"})
+        conn.until_closed()
+
+    proxy = peer(script, check=False)
+    done = through(proxy.url("").rstrip("/"), connect_ms=300).get(origin.url("/"))
+    assert (done.error, done.phase) == ("CONNECT_TIMEOUT", "timeout"), done
+    waits = "the TLS handshake through the proxy" if when == "inside" else "the proxy"
+    assert f"waiting for {waits} {proxy.address}" in done.error_text
+    assert 0.3 * SECOND <= done.timings["total"] < 1.3 * SECOND
+
+
+def test_a_proxy_that_speaks_http_2_alone(through, h2_proxy, h1peer):
+    """An http URL is asked in absolute form, of HTTP/1.1."""
+    proxy = h2_proxy(lambda conn, request: conn.until_closed())
+    done = through(proxy.url("").rstrip("/"), connect_ms=3000).get(h1peer().url("/"))
+    assert (done.error, done.phase) == ("PROTOCOL", "protocol"), done
+    assert f"through proxy {proxy.address}: the peer does not speak HTTP/1.1" in done.error_text

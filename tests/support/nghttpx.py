@@ -22,7 +22,9 @@ class Nghttpx(Server):
         return [
             [
                 "nghttpx",
+                "--conf=/dev/null",
                 "--http2-proxy",
+                "--no-ocsp",
                 f"--frontend=127.0.0.1,{self.ports['proxy']}",
                 f"--backend=127.0.0.1,{self.backend}",
                 "--workers=1",

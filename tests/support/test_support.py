@@ -247,6 +247,25 @@ def test_tinyproxy(nginx, tinyproxy, tinyproxy_auth, curl):
     assert "407" in curl(nginx.https_url("/small"), "-x", tinyproxy_auth.url)[3]
 
 
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
+def test_socks_proxies(nginx, microsocks, microsocks_auth, danted, curl, scheme):
+    for proxy in (microsocks, microsocks_auth, danted):
+        got = curl(nginx.https_url("/small", host="127.0.0.1"), "-x", proxy.address(scheme))
+        assert got[:2] == ("2", 200)
+    assert any(str(nginx.https_port) in one for one in microsocks.connects())
+    denied = curl(nginx.https_url("/small"), "-x", microsocks_auth.address(scheme, login=False))
+    assert denied[1] == 0 and denied[3]
+    assert curl("http://127.0.0.66/", "-x", danted.address(scheme))[1] == 0
+
+
+def test_nghttpx(ca, nginx, nghttpx, curl):
+    trust, before = ("--proxy-cacert", ca.ca_file), len(nghttpx.requests())
+    assert curl(nginx.https_url("/small"), "-x", nghttpx.proxy_url, *trust)[:2] == ("2", 200)
+    assert curl(nginx.http_url("/small"), "-x", nghttpx.proxy_url, *trust)[2] == www.SMALL
+    asked = wait_until(lambda: len(nghttpx.requests()) >= before + 2 and nghttpx.requests()[before:])
+    assert {alpn for _, alpn in asked} == {"http/1.1"}
+
+
 def test_a_server_that_does_not_start_shows_its_log(tmp_path):
     class Broken(Server):
         NAME = "broken"
