@@ -8,7 +8,6 @@ from time import perf_counter
 
 from . import _core
 from ._client_base import USE_CLIENT_DEFAULT, BaseClient, ClientState
-from ._config import DEFAULT_LIMITS, DEFAULT_MAX_REDIRECTS, DEFAULT_TIMEOUT_CONFIG
 from ._exceptions import request_context
 from ._transports.base import AsyncByteStream, SyncByteStream
 from ._transports.default import AsyncHTTPTransport, HTTPTransport
@@ -120,54 +119,6 @@ class Client(BaseClient, _core.SyncClientBase):
     `retries` is how often connecting is tried again, or a `Retry`, which says more.
     """
 
-    def __init__(
-        self,
-        *,
-        auth=None,
-        params=None,
-        headers=None,
-        cookies=None,
-        verify=True,
-        cert=None,
-        trust_env=True,
-        http1=True,
-        http2=True,
-        proxy=None,
-        mounts=None,
-        timeout=DEFAULT_TIMEOUT_CONFIG,
-        follow_redirects=False,
-        limits=DEFAULT_LIMITS,
-        max_redirects=DEFAULT_MAX_REDIRECTS,
-        event_hooks=None,
-        base_url="",
-        transport=None,
-        default_encoding="utf-8",
-        verify_ssl=None,
-        ca_bundle=None,
-        cert_file=None,
-        address_policy=None,
-        pins=None,
-        retries=0,
-    ):
-        super().__init__(
-            auth=auth,
-            params=params,
-            headers=headers,
-            cookies=cookies,
-            timeout=timeout,
-            follow_redirects=follow_redirects,
-            max_redirects=max_redirects,
-            event_hooks=event_hooks,
-            base_url=base_url,
-            trust_env=trust_env,
-            default_encoding=default_encoding,
-        )
-        aliases = (verify_ssl, ca_bundle, cert_file)
-        self._init_transports(
-            transport, mounts, proxy, verify, cert, aliases, http1, http2, limits, address_policy, pins, retries
-        )
-        self._reconfigure()
-
     def _request(
         self, method, url, *, cookies=None, auth=USE_CLIENT_DEFAULT, follow_redirects=USE_CLIENT_DEFAULT, **build
     ):
@@ -176,39 +127,6 @@ class Client(BaseClient, _core.SyncClientBase):
             _cookies_are_deprecated()
         request = self.build_request(method, url, cookies=cookies, **build)
         return self.send(request, auth=auth, follow_redirects=follow_redirects)
-
-    def stream(
-        self,
-        method,
-        url,
-        *,
-        content=None,
-        data=None,
-        files=None,
-        json=None,
-        params=None,
-        headers=None,
-        cookies=None,
-        auth=USE_CLIENT_DEFAULT,
-        follow_redirects=USE_CLIENT_DEFAULT,
-        timeout=USE_CLIENT_DEFAULT,
-        extensions=None,
-    ):
-        """`with client.stream(...) as response`: as `request()`, but that the body is read as the caller likes."""
-        build = {
-            "method": method,
-            "url": url,
-            "content": content,
-            "data": data,
-            "files": files,
-            "json": json,
-            "params": params,
-            "headers": headers,
-            "cookies": cookies,
-            "timeout": timeout,
-            "extensions": extensions,
-        }
-        return _StreamContext(self, build, {"auth": auth, "follow_redirects": follow_redirects})
 
     def send(self, request, *, stream=False, auth=USE_CLIENT_DEFAULT, follow_redirects=USE_CLIENT_DEFAULT):
         """Sends a request as it is, made by `build_request()` or by hand.
@@ -237,6 +155,7 @@ class Client(BaseClient, _core.SyncClientBase):
     # the leaves of the policy
 
     _TRANSPORT = HTTPTransport
+    _STREAM = _StreamContext
     _auth_flow = _SyncAuthFlow
 
     async def _exchange(self, request):
@@ -345,54 +264,6 @@ class AsyncClient(BaseClient, _core.AsyncClientBase):
     Use it as an async context manager, or `aclose()` it. Its settings are those of `Client`.
     """
 
-    def __init__(
-        self,
-        *,
-        auth=None,
-        params=None,
-        headers=None,
-        cookies=None,
-        verify=True,
-        cert=None,
-        trust_env=True,
-        http1=True,
-        http2=True,
-        proxy=None,
-        mounts=None,
-        timeout=DEFAULT_TIMEOUT_CONFIG,
-        follow_redirects=False,
-        limits=DEFAULT_LIMITS,
-        max_redirects=DEFAULT_MAX_REDIRECTS,
-        event_hooks=None,
-        base_url="",
-        transport=None,
-        default_encoding="utf-8",
-        verify_ssl=None,
-        ca_bundle=None,
-        cert_file=None,
-        address_policy=None,
-        pins=None,
-        retries=0,
-    ):
-        super().__init__(
-            auth=auth,
-            params=params,
-            headers=headers,
-            cookies=cookies,
-            timeout=timeout,
-            follow_redirects=follow_redirects,
-            max_redirects=max_redirects,
-            event_hooks=event_hooks,
-            base_url=base_url,
-            trust_env=trust_env,
-            default_encoding=default_encoding,
-        )
-        aliases = (verify_ssl, ca_bundle, cert_file)
-        self._init_transports(
-            transport, mounts, proxy, verify, cert, aliases, http1, http2, limits, address_policy, pins, retries
-        )
-        self._reconfigure()
-
     async def _request(
         self, method, url, *, cookies=None, auth=USE_CLIENT_DEFAULT, follow_redirects=USE_CLIENT_DEFAULT, **build
     ):
@@ -401,42 +272,6 @@ class AsyncClient(BaseClient, _core.AsyncClientBase):
             _cookies_are_deprecated()
         request = self.build_request(method, url, cookies=cookies, **build)
         return await self.send(request, auth=auth, follow_redirects=follow_redirects)
-
-    def stream(
-        self,
-        method,
-        url,
-        *,
-        content=None,
-        data=None,
-        files=None,
-        json=None,
-        params=None,
-        headers=None,
-        cookies=None,
-        auth=USE_CLIENT_DEFAULT,
-        follow_redirects=USE_CLIENT_DEFAULT,
-        timeout=USE_CLIENT_DEFAULT,
-        extensions=None,
-    ):
-        """`async with client.stream(...) as response`: as `request()`, but that the body is read as the caller likes.
-
-        `await client.stream(...)` gives the response itself, for the caller to close.
-        """
-        build = {
-            "method": method,
-            "url": url,
-            "content": content,
-            "data": data,
-            "files": files,
-            "json": json,
-            "params": params,
-            "headers": headers,
-            "cookies": cookies,
-            "timeout": timeout,
-            "extensions": extensions,
-        }
-        return _AsyncStreamContext(self, build, {"auth": auth, "follow_redirects": follow_redirects})
 
     async def send(self, request, *, stream=False, auth=USE_CLIENT_DEFAULT, follow_redirects=USE_CLIENT_DEFAULT):
         """Sends a request as it is, made by `build_request()` or by hand.
@@ -465,6 +300,7 @@ class AsyncClient(BaseClient, _core.AsyncClientBase):
     # the leaves of the policy
 
     _TRANSPORT = AsyncHTTPTransport
+    _STREAM = _AsyncStreamContext
     _auth_flow = _AsyncAuthFlow
 
     async def _exchange(self, request):

@@ -9,7 +9,7 @@ import sys
 from . import _core
 from .__version__ import __version__
 from ._auth import Auth, BasicAuth, FunctionAuth
-from ._config import DEFAULT_MAX_REDIRECTS, DEFAULT_TIMEOUT_CONFIG, Proxy, Timeout, merge_tls_aliases
+from ._config import DEFAULT_LIMITS, DEFAULT_MAX_REDIRECTS, DEFAULT_TIMEOUT_CONFIG, Proxy, Timeout, merge_tls_aliases
 from ._cookies import Cookies
 from ._core import URL, Headers
 from ._exceptions import InvalidURL, RemoteProtocolError, TooManyRedirects
@@ -131,6 +131,7 @@ class BaseClient:
     if TYPE_CHECKING:
         # What the two clients and their bases in `_core` bring.
         _TRANSPORT: type
+        _STREAM: type
         _ORIGINAL: dict[str, object]
         _auth_flow: type
 
@@ -153,13 +154,27 @@ class BaseClient:
         params=None,
         headers=None,
         cookies=None,
+        verify=True,
+        cert=None,
+        trust_env=True,
+        http1=True,
+        http2=True,
+        proxy=None,
+        mounts=None,
         timeout=DEFAULT_TIMEOUT_CONFIG,
         follow_redirects=False,
+        limits=DEFAULT_LIMITS,
         max_redirects=DEFAULT_MAX_REDIRECTS,
         event_hooks=None,
         base_url="",
-        trust_env=True,
+        transport=None,
         default_encoding="utf-8",
+        verify_ssl=None,
+        ca_bundle=None,
+        cert_file=None,
+        address_policy=None,
+        pins=None,
+        retries=0,
     ):
         self._state = ClientState.UNOPENED
         self._base_url = self._enforce_trailing_slash(URL(base_url))
@@ -173,6 +188,11 @@ class BaseClient:
         self._event_hooks = self._copy_hooks(event_hooks or {})
         self._trust_env = trust_env
         self._default_encoding = default_encoding
+        aliases = (verify_ssl, ca_bundle, cert_file)
+        self._init_transports(
+            transport, mounts, proxy, verify, cert, aliases, http1, http2, limits, address_policy, pins, retries
+        )
+        self._reconfigure()
 
     # the fast path
 
@@ -521,6 +541,42 @@ class BaseClient:
         _log(response)
 
     # sending: the policy
+
+    def stream(
+        self,
+        method,
+        url,
+        *,
+        content=None,
+        data=None,
+        files=None,
+        json=None,
+        params=None,
+        headers=None,
+        cookies=None,
+        auth=USE_CLIENT_DEFAULT,
+        follow_redirects=USE_CLIENT_DEFAULT,
+        timeout=USE_CLIENT_DEFAULT,
+        extensions=None,
+    ):
+        """`with client.stream(...) as response`: as `request()`, but that the body is read as the caller likes.
+
+        Of an `AsyncClient` it is `async with`, and `await client.stream(...)` gives the response for the caller to close.
+        """
+        build = {
+            "method": method,
+            "url": url,
+            "content": content,
+            "data": data,
+            "files": files,
+            "json": json,
+            "params": params,
+            "headers": headers,
+            "cookies": cookies,
+            "timeout": timeout,
+            "extensions": extensions,
+        }
+        return self._STREAM(self, build, {"auth": auth, "follow_redirects": follow_redirects})
 
     def _begin(self, request, auth, follow_redirects):
         """Opens the client, and gives (auth, follow_redirects) with the client's own where none were given."""

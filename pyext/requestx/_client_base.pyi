@@ -42,37 +42,7 @@ class BaseClient:
     max_redirects: int
     _state: int
     _REPLACEABLE: frozenset[str]
-    def __init__(
-        self,
-        *,
-        auth: Optional[AuthTypes] = None,
-        params: Optional[QueryParamTypes] = None,
-        headers: Optional[HeaderTypes] = None,
-        cookies: Optional[CookieTypes] = None,
-        timeout: TimeoutTypes = ...,
-        follow_redirects: bool = False,
-        max_redirects: int = 20,
-        event_hooks: Optional[Mapping[str, list[EventHook]]] = None,
-        base_url: URLTypes = "",
-        trust_env: bool = True,
-        default_encoding: DefaultEncoding = "utf-8",
-    ) -> None: ...
     def _reconfigure(self) -> None: ...
-    def _init_transports(
-        self,
-        transport: Any,
-        mounts: Optional[Mapping[str, Any]],
-        proxy: Optional[ProxyTypes],
-        verify: VerifyTypes,
-        cert: Optional[CertTypes],
-        aliases: tuple[Any, Any, Any],
-        http1: bool,
-        http2: bool,
-        limits: Limits,
-        address_policy: Optional[AddressPolicy],
-        pins: Optional[Iterable[str]],
-        retries: Union[int, Retry],
-    ) -> None: ...
     def _transport_for_url(self, url: URL) -> Any: ...
     def _all_transports(self) -> list[Any]: ...
     async def _send(self, request: Request, stream: bool, auth: Any, follow_redirects: Any) -> Response: ...

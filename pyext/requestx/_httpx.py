@@ -147,12 +147,10 @@ def _our_proxy(proxy):
     return Proxy(str(proxy.url), ssl_context=proxy.ssl_context, auth=proxy.auth, headers=proxy.headers.raw)
 
 
-@public
-class HTTPXTransport(*(module.BaseTransport for module in _modules)):
-    """Sends over this package's engine for `httpx.Client` and `httpx2.Client`.
+class _Bridge:
+    """The parameters of a transport, for one of ours."""
 
-    The parameters are those of `HTTPTransport`; `limits` and `proxy` may be objects of httpx or httpx2.
-    """
+    _TRANSPORT: type = HTTPTransport
 
     def __init__(
         self,
@@ -171,10 +169,18 @@ class HTTPXTransport(*(module.BaseTransport for module in _modules)):
         address_policy=None,
         pins=None,
     ):
-        self._transport = HTTPTransport(
+        self._transport = self._TRANSPORT(
             verify, cert, trust_env, http1, http2, limits, _our_proxy(proxy), uds, local_address, retries, socket_options,
             address_policy=address_policy, pins=pins,
         )
+
+
+@public
+class HTTPXTransport(_Bridge, *(module.BaseTransport for module in _modules)):
+    """Sends over this package's engine for `httpx.Client` and `httpx2.Client`.
+
+    The parameters are those of `HTTPTransport`; `limits` and `proxy` may be objects of httpx or httpx2.
+    """
 
     def handle_request(self, request):
         """Sends the request and returns the response, whose body is still to be read."""
@@ -191,33 +197,13 @@ class HTTPXTransport(*(module.BaseTransport for module in _modules)):
 
 
 @public
-class AsyncHTTPXTransport(*(module.AsyncBaseTransport for module in _modules)):
+class AsyncHTTPXTransport(_Bridge, *(module.AsyncBaseTransport for module in _modules)):
     """Sends over this package's engine for `httpx.AsyncClient` and `httpx2.AsyncClient`, on asyncio or trio.
 
     The parameters are those of `HTTPXTransport`.
     """
 
-    def __init__(
-        self,
-        verify=True,
-        cert=None,
-        trust_env=True,
-        http1=True,
-        http2=True,
-        limits=DEFAULT_LIMITS,
-        proxy=None,
-        uds=None,
-        local_address=None,
-        retries=0,
-        socket_options=None,
-        *,
-        address_policy=None,
-        pins=None,
-    ):
-        self._transport = AsyncHTTPTransport(
-            verify, cert, trust_env, http1, http2, limits, _our_proxy(proxy), uds, local_address, retries, socket_options,
-            address_policy=address_policy, pins=pins,
-        )
+    _TRANSPORT = AsyncHTTPTransport
 
     async def handle_async_request(self, request):
         """Sends the request and returns the response, whose body is still to be read."""

@@ -396,7 +396,7 @@ def test_nothing_is_imported_before_it_is_asked_for():
 def test_one_of_the_two_is_enough(missing):
     program = (
         f"import sys; sys.modules['{missing}'] = None; import requestx\n"
-        "print([base.__module__ for base in requestx.HTTPXTransport.__bases__])"
+        "print([base.__module__ for base in requestx.HTTPXTransport.__bases__[1:]])"
     )
     assert python(program) == str([{"httpx": "httpx2", "httpx2": "httpx"}[missing]])
 
@@ -404,7 +404,7 @@ def test_one_of_the_two_is_enough(missing):
 def test_one_may_stand_in_for_the_other():
     program = (
         "import httpx2; httpx2.alias_httpx(); import httpx, requestx\n"
-        "print(len(requestx.HTTPXTransport.__bases__), httpx.Client(transport=requestx.HTTPXTransport()).is_closed)"
+        "print(len(requestx.HTTPXTransport.__bases__[1:]), httpx.Client(transport=requestx.HTTPXTransport()).is_closed)"
     )
     assert python(program) == "1 False"
 

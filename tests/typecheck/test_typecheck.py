@@ -48,7 +48,7 @@ def test_the_stubs_say_what_is_there(tmp_path):
     """Names, parameters and their defaults are those of the modules."""
     pytest.importorskip("mypy", reason="mypy is not installed")
     config = tmp_path / "mypy.ini"
-    config.write_text("[mypy]\n")
+    config.write_text(f"[mypy]\ncache_dir = {tmp_path}\n")
     options = ["--mypy-config-file", str(config), "--allowlist", str(HERE / "stubtest_allowed.txt")]
     check(["mypy.stubtest", "requestx", "--concise", "--ignore-disjoint-bases", *options])
 

@@ -82,34 +82,13 @@ def _proxy_tls(proxy, trust_env):
     return tls_of_context(proxy.ssl_context)
 
 
-class _Replaceable:
-    """A transport on which the method that sends may be replaced, which clients then go through."""
+class _EngineTransport:
+    """A transport that is the engine. The method that sends may be replaced on it, and clients then go through that."""
+
+    _IS_ASYNC = False
 
     # A client looks again at whether it may go straight to the engine when the class has changed: this is the change.
     _changed = None
-
-    def __setattr__(self, name, value):
-        object.__setattr__(self, name, value)
-        if name != "_pool":
-            type(self)._changed = name
-
-    def __delattr__(self, name):
-        object.__delattr__(self, name)
-        type(self)._changed = name
-
-    def _is_plain(self):
-        """Whether this is the engine, and nothing but."""
-        return len(self.__dict__) == 1
-
-
-@public
-class HTTPTransport(_Replaceable, BaseTransport):
-    """Sends over the network, for `Client`. The parameters are those of `Client`, and for the connection itself:
-
-    `uds`, the path of a Unix socket to connect to; `local_address`, the address to connect from; `retries`, how often
-    connecting is tried again, or a `Retry`, which says more; `socket_options`, as for `socket.setsockopt()`; `address_policy`, an `AddressPolicy` of
-    which addresses may be connected to; `pins`, public keys of which a server has to have one.
-    """
 
     def __init__(
         self,
@@ -129,9 +108,32 @@ class HTTPTransport(_Replaceable, BaseTransport):
         pins=None,
     ):
         self._pool = _make_engine(
-            False, verify, cert, trust_env, http1, http2, limits, proxy, uds, local_address, retries, socket_options,
+            self._IS_ASYNC, verify, cert, trust_env, http1, http2, limits, proxy, uds, local_address, retries, socket_options,
             address_policy, pins,
         )
+
+    def __setattr__(self, name, value):
+        object.__setattr__(self, name, value)
+        if name != "_pool":
+            type(self)._changed = name
+
+    def __delattr__(self, name):
+        object.__delattr__(self, name)
+        type(self)._changed = name
+
+    def _is_plain(self):
+        """Whether this is the engine, and nothing but."""
+        return len(self.__dict__) == 1
+
+
+@public
+class HTTPTransport(_EngineTransport, BaseTransport):
+    """Sends over the network, for `Client`. The parameters are those of `Client`, and for the connection itself:
+
+    `uds`, the path of a Unix socket to connect to; `local_address`, the address to connect from; `retries`, how often
+    connecting is tried again, or a `Retry`, which says more; `socket_options`, as for `socket.setsockopt()`; `address_policy`, an `AddressPolicy` of
+    which addresses may be connected to; `pins`, public keys of which a server has to have one.
+    """
 
     def handle_request(self, request):
         """Sends the request and returns the response, whose body is still to be read."""
@@ -161,30 +163,10 @@ class HTTPTransport(_Replaceable, BaseTransport):
 
 
 @public
-class AsyncHTTPTransport(_Replaceable, AsyncBaseTransport):
+class AsyncHTTPTransport(_EngineTransport, AsyncBaseTransport):
     """Sends over the network, for `AsyncClient`. The parameters are those of `HTTPTransport`."""
 
-    def __init__(
-        self,
-        verify=True,
-        cert=None,
-        trust_env=True,
-        http1=True,
-        http2=True,
-        limits=DEFAULT_LIMITS,
-        proxy=None,
-        uds=None,
-        local_address=None,
-        retries=0,
-        socket_options=None,
-        *,
-        address_policy=None,
-        pins=None,
-    ):
-        self._pool = _make_engine(
-            True, verify, cert, trust_env, http1, http2, limits, proxy, uds, local_address, retries, socket_options,
-            address_policy, pins,
-        )
+    _IS_ASYNC = True
 
     async def handle_async_request(self, request):
         """Sends the request and returns the response, whose body is still to be read."""
