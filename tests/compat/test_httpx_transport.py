@@ -165,7 +165,7 @@ def fails(lib, kind, call):
 def test_timeouts(client, lib, peer, black_hole, context):
     server = peer()
     url = server.url("/never", host="localhost")
-    error = fails(lib, "ReadTimeout", lambda: client.get(url, timeout=0.1))
+    error = fails(lib, "ReadTimeout", lambda: client.get(url, timeout=lib.Timeout(5, read=0.1)))
     assert error.request.url == url
     fails(lib, "ConnectTimeout", lambda: client.get(f"http://127.0.0.1:{black_hole}/", timeout=0.1))
     body = server.url("/headers-then-nothing", host="localhost")
@@ -320,7 +320,7 @@ def test_everything_awaited(run, lib, context, app, peer):
                 async for _ in response.aiter_raw():
                     break
             with pytest.raises(lib.ReadTimeout) as caught:
-                await client.get(app.https_url("/never"), timeout=0.1)
+                await client.get(app.https_url("/never"), timeout=lib.Timeout(5, read=0.1))
             assert type(caught.value.request) is lib.Request
             with pytest.raises(lib.LocalProtocolError):
                 await client.get(app.https_url("/"), headers={"x": "a\nb"})
