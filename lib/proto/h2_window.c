@@ -6,7 +6,8 @@
  * sends WINDOW_UPDATE when half a window is used.
  *
  * A window must hold what can be under way in a round trip and more, for the peer never to wait: while half of it is
- * used up in less than two round trips it is doubled.  A stream whose reader did not keep up is left as it is: there it
+ * used up in less than two round trips it is doubled, and where the peer clearly waits for credit, made four times as
+ * large: a long way with much bandwidth is not filled by small steps, each of which takes a round trip.  A stream whose reader did not keep up is left as it is: there it
  * is not the window that is slow.
  */
 #include "proto/h2_internal.h"
@@ -47,9 +48,12 @@ void rqx__h2_window_round_trip(struct rqx__h2 *h2, uint64_t ns)
 /* What |window| is to be after half of it took since |mark|. */
 static uint32_t grown(const struct rqx__h2 *h2, uint32_t window, uint64_t mark)
 {
-    if (window >= h2->max_window || h2->rtt == 0 || h2->codec.now - mark >= 2 * h2->rtt)
+    uint64_t took = h2->codec.now - mark;
+    uint32_t factor = took < h2->rtt - h2->rtt / 4 ? 4 : 2;
+
+    if (window >= h2->max_window || h2->rtt == 0 || took >= 2 * h2->rtt)
         return window;
-    return window > h2->max_window / 2 ? h2->max_window : window * 2;
+    return window > h2->max_window / factor ? h2->max_window : window * factor;
 }
 
 int rqx__h2_window_received(struct rqx__h2 *h2, size_t len)

@@ -234,10 +234,10 @@ START_TEST(windows_grow_with_the_bandwidth_delay_product)
 
     greet_slowly(50 * MS);
     open_answered(&owner);
-    /* 128 KiB in 40 ms, with 50 ms for a round trip: the peer waits for credit */
+    /* 128 KiB in 48 ms, with 50 ms for a round trip: the peer may have to wait for credit */
     while (owner.stream.window < 512 * KIB) {
         ck_assert_uint_lt(total, 256 * KIB);
-        wait_ms(5);
+        wait_ms(6);
         give(1, 16 * KIB);
         total += 16 * KIB;
     }
@@ -249,6 +249,24 @@ START_TEST(windows_grow_with_the_bandwidth_delay_product)
     }
     ck_assert_uint_eq(owner.stream.window, 512 * KIB);
     ck_assert_uint_eq(link_h2(&link)->conn_window, 1024 * KIB);
+}
+END_TEST
+
+/* 128 KiB in 20 ms, with 50 ms for a round trip: the peer waits for credit most of the time. */
+START_TEST(windows_that_are_far_too_small_grow_faster)
+{
+    struct owner owner;
+    size_t total = 0;
+
+    greet_slowly(50 * MS);
+    open_answered(&owner);
+    while (owner.stream.window == 256 * KIB) {
+        ck_assert_uint_lt(total, 256 * KIB);
+        wait_ms(2);
+        give(1, 16 * KIB);
+        total += 16 * KIB;
+    }
+    ck_assert_uint_eq(owner.stream.window, 1024 * KIB);
 }
 END_TEST
 
@@ -626,6 +644,7 @@ static Suite *h2_flow_suite(void)
     tcase_add_test(tcase, no_connection_credit_is_lost_with_cancelled_streams);
     tcase_add_test(tcase, more_consumed_than_delivered_gives_no_credit);
     tcase_add_test(tcase, windows_grow_with_the_bandwidth_delay_product);
+    tcase_add_test(tcase, windows_that_are_far_too_small_grow_faster);
     tcase_add_test(tcase, windows_grow_no_further_than_allowed);
     tcase_add_test(tcase, a_slow_readers_window_does_not_grow);
     tcase_add_test(tcase, small_windows_are_possible);
