@@ -7,8 +7,8 @@
  *
  * A window must hold what can be under way in a round trip and more, for the peer never to wait: while half of it is
  * used up in less than two round trips it is doubled, and where the peer clearly waits for credit, made four times as
- * large: a long way with much bandwidth is not filled by small steps, each of which takes a round trip.  A stream whose reader did not keep up is left as it is: there it
- * is not the window that is slow.
+ * large: a long way with much bandwidth is not filled by small steps, each of which takes a round trip.  A stream whose
+ * reader did not keep up is left as it is: there it is not the window that is slow.
  */
 #include "proto/h2_internal.h"
 

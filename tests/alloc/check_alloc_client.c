@@ -3,12 +3,15 @@
  * with a right answer or RQX_ERR_NOMEM (or what a peer makes of it), leave nothing behind, and let the next one
  * succeed.
  */
+#include <poll.h>
+
 #include <requestx/requestx.h>
 
 #include "../unit/http_server.h"
 #include "../unit/support.h"
 
 static struct http_server server;
+static rqx_mode mode;
 
 static void start_h1(void)
 {
@@ -31,11 +34,15 @@ typedef int (*scenario_fn)(rqx_client *client);
 
 static int with_client(scenario_fn scenario)
 {
+    rqx_engine_options engine_options;
     rqx_client_options options;
     rqx_engine *engine = NULL;
     rqx_client *client = NULL;
-    int rv = rqx_engine_new(NULL, &engine);
+    int rv;
 
+    rqx_engine_options_init(&engine_options);
+    engine_options.mode = mode;
+    rv = rqx_engine_new(&engine_options, &engine);
     rqx_client_options_init(&options);
     options.trust_env = 0;
     options.max_redirects = 5;
@@ -47,6 +54,32 @@ static int with_client(scenario_fn scenario)
     rqx_client_unref(client);
     rqx_engine_unref(engine);
     return rv;
+}
+
+/* Drives until the exchange has ended; gives how. */
+static int finish(rqx_client *client, rqx_response *response)
+{
+    rqx_engine *engine = rqx_client_engine(client);
+    int turns = 0;
+
+    while (!rqx_response_done(response)) {
+        struct pollfd entry = {.events = POLLIN};
+        int rv = 0;
+
+        if (mode == RQX_MODE_SYNC) {
+            rv = rqx_response_wait(response, RQX_EVENT_DONE, RQX_NO_TIMEOUT);
+        } else if (mode == RQX_MODE_EMBEDDED) {
+            entry.fd = rqx_engine_fd(engine);
+            poll(&entry, 1, 1000);
+            rv = rqx_engine_dispatch(engine);
+        } else {
+            poll(NULL, 0, 1);
+        }
+        if (rv < 0)
+            return rv;
+        ck_assert_int_lt(turns++, 30000);
+    }
+    return rqx_response_error(response)->code;
 }
 
 static int perform(rqx_client *client, const char *method, const char *path, const char *body)
@@ -61,7 +94,9 @@ static int perform(rqx_client *client, const char *method, const char *path, con
     if (rv == 0 && body != NULL)
         rv = rqx_request_set_body(request, body, strlen(body));
     if (rv == 0)
-        rv = rqx_client_perform(client, request, &response);
+        rv = rqx_client_submit(client, request, NULL, &response);
+    if (rv == 0)
+        rv = finish(client, response);
     if (rv == 0)
         rv = rqx_response_body(response, &got);
     if (rv == 0 && rqx_response_status(response) != 200)
@@ -97,6 +132,24 @@ static int give_once(char *buffer, size_t cap, size_t *ret_len, int *ret_end, vo
     return 0;
 }
 
+/* 0, or an error of the engine's. */
+static int wait_a_little(rqx_client *client, rqx_response *response)
+{
+    struct pollfd entry = {.events = POLLIN};
+    int rv = 0;
+
+    if (mode == RQX_MODE_SYNC) {
+        rv = rqx_response_wait(response, RQX_EVENT_BODY | RQX_EVENT_DONE, 1);
+    } else if (mode == RQX_MODE_EMBEDDED) {
+        entry.fd = rqx_engine_fd(rqx_client_engine(client));
+        poll(&entry, 1, 1);
+        rv = rqx_engine_dispatch(rqx_client_engine(client));
+    } else {
+        poll(NULL, 0, 1);
+    }
+    return rv < 0 ? rv : 0;
+}
+
 static int scenario_stream(rqx_client *client)
 {
     rqx_request *request = NULL;
@@ -115,7 +168,7 @@ static int scenario_stream(rqx_client *client)
         rv = rqx_response_read(response, buffer, sizeof buffer, &len);
         if (rv == RQX_AGAIN) {
             len = 1;
-            rv = rqx_response_wait(response, RQX_EVENT_BODY | RQX_EVENT_DONE, RQX_NO_TIMEOUT);
+            rv = wait_a_little(client, response);
         }
     }
     rqx_response_unref(response);
@@ -132,12 +185,12 @@ static int scenario_cancel(rqx_client *client)
     if (rv == 0)
         rv = rqx_client_submit(client, request, NULL, &response);
     if (rv == 0)
-        rv = rqx_response_wait(response, RQX_EVENT_DONE, 1);
+        rv = wait_a_little(client, response);
     if (rv >= 0) {
         rqx_response_cancel(response);
-        rv = rqx_response_wait(response, RQX_EVENT_DONE, RQX_NO_TIMEOUT);
-        if (rv == 0 && rqx_response_error(response)->code != RQX_ERR_CANCELLED)
-            rv = rqx_response_error(response)->code;
+        rv = finish(client, response);
+        if (rv == RQX_ERR_CANCELLED)
+            rv = 0;
     }
     rqx_response_unref(response);
     rqx_request_unref(request);
@@ -158,7 +211,9 @@ static int scenario_retry(rqx_client *client)
         rv = rqx_retry_new(&options, &retry);
     if (rv == 0) {
         rqx_request_set_retry(request, retry, 0);
-        rv = rqx_client_perform(client, request, &response);
+        rv = rqx_client_submit(client, request, NULL, &response);
+        if (rv == 0)
+            rv = finish(client, response);
     }
     if (rv == 0 && rqx_response_status(response) != 200)
         rv = RQX_ERR_INTERNAL;
@@ -168,24 +223,123 @@ static int scenario_retry(rqx_client *client)
     return rv;
 }
 
+/* The body is pushed, in two pieces. */
+static int scenario_push(rqx_client *client)
+{
+    rqx_request *request = NULL;
+    rqx_response *response = NULL;
+    size_t taken = 0;
+    int rv = rqx_request_new_text("POST", server_url(&server, "/echo"), &request);
+
+    if (rv == 0) {
+        rqx_request_set_body_push(request, 8);
+        rv = rqx_client_submit(client, request, NULL, &response);
+    }
+    if (rv == 0)
+        rv = rqx_response_write_body(response, "1234", 4, &taken);
+    if (rv == 0)
+        rv = wait_a_little(client, response);
+    if (rv == 0)
+        rv = rqx_response_write_body(response, "5678", 4, &taken);
+    if (rv == 0)
+        rv = rqx_response_end_body(response);
+    if (rv == RQX_ERR_STATE) /* it ended by itself */
+        rv = rqx_response_error(response)->code;
+    if (rv == 0)
+        rv = finish(client, response);
+    rqx_response_unref(response);
+    rqx_request_unref(request);
+    return rv;
+}
+
+/* By a name that is looked up, with credentials of the client's and of the URL's, and redirects to elsewhere. */
+static int scenario_name(rqx_client *client)
+{
+    rqx_request *request = NULL;
+    rqx_response *response = NULL;
+    rqx_auth *auth = NULL;
+    char url[128];
+    int rv = rqx_auth_basic("user", 4, "password", 8, &auth);
+
+    snprintf(url, sizeof url, "http://other:secret@localhost:%d/redirect/1", server.port);
+    if (rv == 0)
+        rv = rqx_request_new_text("GET", url, &request);
+    if (rv == 0) {
+        rqx_request_set_auth(request, auth, 0);
+        rv = rqx_client_submit(client, request, NULL, &response);
+    }
+    if (rv == 0)
+        rv = finish(client, response);
+    if (rv == 0 && rqx_response_history_count(response) != 2)
+        rv = RQX_ERR_INTERNAL;
+    rqx_response_unref(response);
+    rqx_request_unref(request);
+    rqx_auth_unref(auth);
+    return rv;
+}
+
+/* Several at once, and the client is closed under them. */
+static int scenario_close(rqx_client *client)
+{
+    static const char *const paths[] = {"/ok", "/never", "/bytes/200000", "/never"};
+    rqx_response *responses[4] = {NULL};
+    int rv = 0;
+    int i;
+
+    for (i = 0; i < 4 && rv == 0; i++) {
+        rqx_request *request = NULL;
+
+        rv = rqx_request_new_text("GET", server_url(&server, paths[i]), &request);
+        if (rv == 0)
+            rv = rqx_client_submit(client, request, NULL, &responses[i]);
+        rqx_request_unref(request);
+    }
+    if (rv == 0)
+        rv = wait_a_little(client, responses[0]);
+    rqx_client_close(client);
+    for (i = 0; i < 4; i++) {
+        if (responses[i] != NULL && rv == 0)
+            rv = finish(client, responses[i]);
+        if (rv == RQX_ERR_CLOSED)
+            rv = 0;
+        rqx_response_unref(responses[i]);
+    }
+    return rv;
+}
+
+/* Sent again, since it was refused (HTTP/2). */
+static int scenario_refused(rqx_client *client)
+{
+    int rv = server.h2 ? perform(client, "POST", "/refuse", "a body") : perform(client, "GET", "/ok", NULL);
+
+    return rv == 0 ? perform(client, "GET", "/ok", NULL) : rv;
+}
+
 static const struct {
     const char *name;
     scenario_fn run;
 } scenarios[] = {
     {"retry", scenario_retry},       {"get", scenario_get},       {"post", scenario_post},
     {"redirect", scenario_redirect}, {"stream", scenario_stream}, {"cancel", scenario_cancel},
+    {"push", scenario_push},         {"name", scenario_name},     {"close", scenario_close},
+    {"refused", scenario_refused},
 };
+
+static const rqx_mode modes[] = {RQX_MODE_SYNC, RQX_MODE_EMBEDDED, RQX_MODE_THREAD};
 
 #define SCENARIOS ((int)(sizeof scenarios / sizeof scenarios[0]))
 
-static void fail_each(int which, int sticky)
+static void fail_each(int number, int sticky)
 {
+    int which = number % SCENARIOS;
     unsigned long n;
     int rv;
 
+    mode = modes[number / SCENARIOS];
     for (n = 1;; n++) {
         unsigned long count;
 
+        atomic_store(&server.refused, 0);
         rqx__mem_fail_at(n, sticky);
         rv = with_client(scenarios[which].run);
         count = rqx__mem_count();
@@ -227,8 +381,8 @@ static Suite *alloc_suite(void)
     tcase_add_checked_fixture(h2, start_h2, stop);
     for (i = 0; i < 2; i++) {
         tcase_set_timeout(cases[i], 300);
-        tcase_add_loop_test(cases[i], each_allocation_fails_once, 0, SCENARIOS);
-        tcase_add_loop_test(cases[i], all_allocations_fail_from_some_point_on, 0, SCENARIOS);
+        tcase_add_loop_test(cases[i], each_allocation_fails_once, 0, 3 * SCENARIOS);
+        tcase_add_loop_test(cases[i], all_allocations_fail_from_some_point_on, 0, 3 * SCENARIOS);
     }
     return suite;
 }

@@ -9,6 +9,7 @@
 #ifndef RQX_TESTS_UNIT_HTTP_SERVER_H
 #define RQX_TESTS_UNIT_HTTP_SERVER_H
 
+#include <netinet/tcp.h>
 #include <nghttp2/nghttp2.h>
 #include <stdatomic.h>
 
@@ -328,6 +329,7 @@ static inline void *server_connection(void *user)
 static inline void *server_accept(void *user)
 {
     struct http_server *server = user;
+    int on = 1;
 
     for (;;) {
         int fd = accept(server->fd, NULL, NULL);
@@ -339,6 +341,7 @@ static inline void *server_accept(void *user)
                 close(fd);
             return NULL;
         }
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         conn = malloc(sizeof *conn);
         *conn = (struct server_conn){.server = server, .fd = fd, .index = index};
         server->clients[index] = fd;
