@@ -232,7 +232,10 @@ def _milliseconds(seconds):
 class Proxy:
     """A proxy: its URL, the credentials that it wants, and fields that are sent to it alone.
 
-    Credentials come from `username` and `password`, else from the URL, else from `auth`. They go to the proxy only.
+    The scheme of the URL says what it is: `http`; `https`, which is spoken to over TLS; `socks5`, which is given the
+    origin's address; `socks5h`, which is given its name. Credentials come from `username` and `password`, else from the
+    URL, else from `auth`. They go to the proxy only. `headers` are for HTTP proxies. `ssl_context` is for `https` ones,
+    whose certificate is otherwise checked with what the system trusts.
     """
 
     def __init__(self, url, *, ssl_context=None, auth=None, headers=None, username=None, password=None):

@@ -217,6 +217,19 @@ def test_an_exception_of_the_bodys_own(client, app, lib):
 # what else a transport is asked for
 
 
+def test_proxies_of_other_kinds(lib, app, context, socks_peer, proxy_peer):
+    socks, over_tls = socks_peer(username="user", password="pass"), proxy_peer(tls=True)
+    proxies = [
+        f"socks5://user:pass@{socks.address}",
+        lib.Proxy(f"socks5h://{socks.address}", auth=("user", "pass")),
+        lib.Proxy(over_tls.proxy, ssl_context=context),
+    ]
+    for proxy in proxies:
+        with lib.Client(transport=requestx.HTTPXTransport(verify=context, proxy=proxy)) as client:
+            assert client.get(app.https_url("/echo")).http_version == "HTTP/2"
+    assert len(socks.requests) == 2 and len(over_tls.connects()) == 1
+
+
 def test_proxies(lib, app, context, tinyproxy_auth, proxy_peer):
     url = app.https_url("/echo")
     before = len(tinyproxy_auth.connects())

@@ -1,6 +1,7 @@
 """HTTP proxies: absolute form, CONNECT with HTTP/2 inside, credentials, the environment, failures."""
 
 import pytest
+from support.process import has_ipv6
 
 SECOND = 1_000_000
 AUTHORIZATION = "Basic dXNlcjpwYXNz"  # user:pass
@@ -229,6 +230,82 @@ def test_suffixes_in_no_proxy(probe, h1peer, proxy_peer):
     assert proxy.requests == []
     client.get(server.url("/", host="xin.test"))
     assert len(proxy.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "entry, host, proxied",
+    [
+        ("example.test", "example.test", False),
+        ("example.test", "www.example.test", False),
+        ("EXAMPLE.Test", "a.b.example.test", False),
+        ("example.test", "badexample.test", True),
+        ("example.test.", "www.example.test", False),
+        (".example.test", "www.example.test", False),
+        (".example.test", "example.test", True),
+        ("*.example.test", "www.example.test", False),
+        ("*.example.test", "example.test", True),
+        ("*example.test", "example.test", False),
+        ("www.example.test", "example.test", True),
+        ("localhost", "localhost", False),
+        ("localhost", "sub.localhost", True),
+        ("example.test:{port}", "www.example.test", False),
+        ("example.test:1", "www.example.test", True),
+        ("http://example.test", "example.test", False),
+        ("http://example.test", "www.example.test", True),
+        ("https://example.test", "example.test", True),
+        ("all://example.test:{port}", "example.test", False),
+        ("http://", "anything.test", False),
+        ("127.0.0.1", "example.test", True),  # names are not looked up
+        ("127.0.0.1", "127.0.0.1", False),
+        ("127.0.0.1/32", "127.0.0.1", False),
+        ("127.0.0.2/32", "127.0.0.1", True),
+        ("127.0.0.0/8:{port}", "127.0.0.1", False),
+        ("::ffff:127.0.0.1", "127.0.0.1", False),
+        ("0.0.0.0/0", "127.0.0.1", False),
+        ("::/0", "127.0.0.1", True),
+        ("127.0.0.0/33", "127.0.0.1", True),
+        ("other.test,  , example.test", "example.test", False),
+        ("other.test example.test", "example.test", True),
+        ("*", "anything.test", False),
+        ("", "example.test", True),
+    ],
+)
+@pytest.mark.parametrize("kind", ["http", "socks5h"])
+def test_forms_of_no_proxy(probe, h1peer, proxy_peer, socks_peer, entry, host, proxied, kind):
+    """With a proxy that is there, for hosts that both it and the client find."""
+    server = h1peer()
+    routes = {host: ("127.0.0.1", server.port)}
+    proxy = (proxy_peer if kind == "http" else socks_peer)(routes=routes)
+    env = {"ALL_PROXY": f"{kind}://{proxy.address}", "NO_PROXY": entry.format(port=server.port)}
+    client = probe("embedded", trust_env=1, env=env, resolve=[f"{host}=127.0.0.1"])
+    done = client.get(server.url("/", host=host))
+    assert (done.error, done.status) == ("", 200)
+    assert bool(proxy.requests) is proxied
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="no ::1 here")
+@pytest.mark.parametrize(
+    "entry, proxied",
+    [
+        ("::1", False),
+        ("[::1]", False),
+        ("[::1]:{port}", False),
+        ("[::1]:1", True),
+        ("::/0", False),
+        ("[::]/127", False),
+        ("[::1/128]:{port}", False),
+        ("0:0:0:0:0:0:0:1", False),
+        ("::2", True),
+        ("0.0.0.0/0", True),
+        ("http://[::1]:{port}", False),
+    ],
+)
+def test_ipv6_in_no_proxy(probe, h1peer, proxy_peer, entry, proxied):
+    server, proxy = h1peer(host="::1"), proxy_peer()
+    env = {"HTTP_PROXY": proxy.proxy, "NO_PROXY": entry.format(port=server.port)}
+    client = probe("embedded", trust_env=1, env=env)
+    assert client.get(server.url("/")).status == 200
+    assert bool(proxy.requests) is proxied
 
 
 # ---- failures

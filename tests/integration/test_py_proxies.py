@@ -190,6 +190,19 @@ def test_mounts(trusted, proxy_peer, socks_peer, peer, h1peer):
     assert socks.requests == [("ipv4", "127.0.0.1", other.port)]
 
 
+def test_address_policy_behind_socks(get, h1peer, socks_peer):
+    """Addresses that are found here are asked about; behind socks5h those that stand in the URL."""
+    server, proxy = h1peer(host="127.0.0.2"), socks_peer()
+    policy = requestx.AddressPolicy(deny=["127.0.0.2"])
+    url = f"http://127.0.0.2:{server.port}/"
+    for scheme in ("socks5", "socks5h"):
+        with pytest.raises(requestx.ConnectError, match="address not allowed") as caught:
+            get(url, proxy=f"{scheme}://{proxy.address}", address_policy=policy)
+        assert caught.value.code == "address_denied" and proxy.address in str(caught.value)
+        assert get(url, proxy=f"{scheme}://{proxy.address}").status_code == 200
+    assert len(proxy.requests) == 2
+
+
 # ---- the environment
 
 
