@@ -7,7 +7,7 @@ more than that. What the two have in common is in `_client_base`; here is what s
 from time import perf_counter
 
 from . import _core
-from ._client_base import USE_CLIENT_DEFAULT, BaseClient, ClientState
+from ._client_base import USE_CLIENT_DEFAULT, BaseClient, ClientState, InformationalHooks
 from ._exceptions import request_context
 from ._transports.base import AsyncByteStream, SyncByteStream
 from ._transports.default import AsyncHTTPTransport, HTTPTransport
@@ -60,6 +60,12 @@ class _SyncAuthFlow:
 
     async def end(self):
         self._flow.close()
+
+
+class _SyncInformationalHooks(InformationalHooks):
+    def __call__(self, response):
+        for hook in self.hooks:
+            hook(response)
 
 
 class _BoundSyncStream(SyncByteStream):
@@ -156,6 +162,7 @@ class Client(BaseClient, _core.SyncClientBase):
 
     _TRANSPORT = HTTPTransport
     _STREAM = _StreamContext
+    _INFORMATIONAL = _SyncInformationalHooks
     _auth_flow = _SyncAuthFlow
 
     async def _exchange(self, request):
@@ -217,6 +224,12 @@ class _AsyncAuthFlow:
 
     async def end(self):
         await self._flow.aclose()
+
+
+class _AsyncInformationalHooks(InformationalHooks):
+    async def __call__(self, response):
+        for hook in self.hooks:
+            await hook(response)
 
 
 class _BoundAsyncStream(AsyncByteStream):
@@ -301,6 +314,7 @@ class AsyncClient(BaseClient, _core.AsyncClientBase):
 
     _TRANSPORT = AsyncHTTPTransport
     _STREAM = _AsyncStreamContext
+    _INFORMATIONAL = _AsyncInformationalHooks
     _auth_flow = _AsyncAuthFlow
 
     async def _exchange(self, request):

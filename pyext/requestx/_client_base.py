@@ -105,6 +105,13 @@ def _log(response):
         )
 
 
+class InformationalHooks:
+    """The hooks of a client for 1xx responses, as the extension of a request."""
+
+    def __init__(self, hooks, own):
+        self.hooks = [*hooks, *(() if own is None else (own,))]
+
+
 class BaseClient:
     """What the two clients have in common."""
 
@@ -132,6 +139,7 @@ class BaseClient:
         # What the two clients and their bases in `_core` bring.
         _TRANSPORT: type
         _STREAM: type
+        _INFORMATIONAL: type
         _ORIGINAL: dict[str, object]
         _auth_flow: type
 
@@ -256,7 +264,7 @@ class BaseClient:
 
     @property
     def event_hooks(self):
-        """Functions that see each request before it is sent, and each response before it is read."""
+        """Functions that see each request before it is sent, each response before it is read, and 1xx responses."""
         return self._event_hooks
 
     @event_hooks.setter
@@ -266,7 +274,10 @@ class BaseClient:
 
     @staticmethod
     def _copy_hooks(hooks):
-        return {"request": list(hooks.get("request", ())), "response": list(hooks.get("response", ()))}
+        copied = {"request": list(hooks.get("request", ())), "response": list(hooks.get("response", ()))}
+        if "informational" in hooks:
+            copied["informational"] = list(hooks["informational"])
+        return copied
 
     @property
     def auth(self):
@@ -625,6 +636,8 @@ class BaseClient:
                 raise TooManyRedirects("Exceeded maximum allowed redirects.", request=request)
             for hook in self._event_hooks["request"]:
                 await self._call_hook(hook, request)
+            if self._event_hooks.get("informational"):
+                self._hook_informational(request)
             response = await self._exchange(request)
             try:
                 for hook in self._event_hooks["response"]:
@@ -641,6 +654,13 @@ class BaseClient:
                 await self._close(response)
                 raise
             history = [*history, response]
+
+    def _hook_informational(self, request):
+        """Has the hooks for 1xx responses called, beside the request's own, by whatever sends it."""
+        own = request.extensions.get("informational")
+        if not isinstance(own, InformationalHooks):
+            hooks = self._event_hooks["informational"]
+            request.extensions = {**request.extensions, "informational": self._INFORMATIONAL(hooks, own)}
 
     def _finish_exchange(self, request, response):
         """What is done with every response as it comes, before anybody reads it."""

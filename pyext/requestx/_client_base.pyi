@@ -37,6 +37,10 @@ class ClientState:
     OPENED: int
     CLOSED: int
 
+class InformationalHooks:
+    hooks: list[Any]
+    def __init__(self, hooks: Iterable[Any], own: Any) -> None: ...
+
 class BaseClient:
     follow_redirects: bool
     max_redirects: int

@@ -214,8 +214,9 @@ static int hooks_allow(CoreClient *self)
 {
     PyObject *hooks = self->event_hooks;
 
-    return hooks == NULL || (PyDict_CheckExact(hooks) && list_empty(hooks, self->state->names.request) &&
-                             list_empty(hooks, self->state->names.response));
+    return hooks == NULL ||
+           (PyDict_CheckExact(hooks) && list_empty(hooks, self->state->names.request) &&
+            list_empty(hooks, self->state->names.response) && list_empty(hooks, self->state->names.informational));
 }
 
 /* Whether the cookie jar is empty, or not even made.  1, 0, or -1 with an exception. */

@@ -58,6 +58,7 @@
     X(host)                                                                                                            \
     X(html)                                                                                                            \
     X(http_version)                                                                                                    \
+    X(informational)                                                                                                   \
     X(is_closed)                                                                                                       \
     X(isEnabledFor)                                                                                                    \
     X(items)                                                                                                           \

@@ -128,7 +128,7 @@ static void wake_place(CoreDriver *self, CoreOp **place)
 static void handle_event(CoreDriver *self, core_exchange *exchange, unsigned what)
 {
     exchange->events |= what;
-    if (what & (RQX_EVENT_HEAD | RQX_EVENT_BODY | RQX_EVENT_DONE))
+    if (what & (RQX_EVENT_HEAD | RQX_EVENT_BODY | RQX_EVENT_INTERIM | RQX_EVENT_DONE))
         wake_place(self, &exchange->reader);
     if (what & (RQX_EVENT_WRITE | RQX_EVENT_DONE))
         wake_place(self, &exchange->writer);
@@ -543,6 +543,9 @@ void core_driver_shutdown(CoreDriver *self)
     PyErr_Fetch(&type, &value, &traceback);
     self->client = NULL;
     rqx_client_close(client);
+    /* nobody dispatches any more, and a response that is still held keeps the client: goodbye is said now */
+    if (rqx_engine_cork(engine) == 0)
+        rqx_engine_uncork(engine);
     take_events(self);
     self->engine = NULL;
     wake_ready_soon(self);

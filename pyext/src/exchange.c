@@ -5,6 +5,7 @@
 
 #include "errors.h"
 #include "graveyard.h"
+#include "headers.h"
 #include "models.h"
 
 /* How long a thread waits before it looks for signals. */
@@ -245,6 +246,47 @@ static PyObject *exchange_response(PyObject *op, PyObject *unused)
     return core_exchange_make_response(self);
 }
 
+/* --- what comes before it --- */
+
+int core_exchange_poll_interim(CoreExchange *self, PyObject **ret_interim)
+{
+    int has_head =
+        self->loop == NULL ? core_sync_has(self->sync, RQX_EVENT_HEAD) : core_exchange_has_head(&self->exchange);
+    rqx_headers *native = NULL;
+    PyObject *headers;
+    int status;
+    int rc = rqx_response_next_interim(self->exchange.native, &status, &native);
+
+    if (rc == RQX_AGAIN && has_head)
+        *ret_interim = Py_NewRef(Py_None);
+    if (rc == RQX_AGAIN)
+        return has_head;
+    if (rc < 0) {
+        core_raise(self->state, rc, NULL, self->request);
+        return -1;
+    }
+    headers = (PyObject *)core_headers_from_native(self->state, native);
+    rqx_headers_free(native);
+    *ret_interim = headers == NULL ? NULL : Py_BuildValue("(iN)", status, headers);
+    return *ret_interim == NULL ? -1 : 1;
+}
+
+static PyObject *exchange_interim(PyObject *op, PyObject *unused)
+{
+    CoreExchange *self = (CoreExchange *)op;
+    PyObject *interim = NULL;
+    int rc;
+
+    (void)unused;
+    if (self->loop != NULL)
+        return core_op_for_interim(self);
+    while ((rc = core_exchange_poll_interim(self, &interim)) == 0) {
+        if (core_wait(self->state, self->sync, RQX_EVENT_INTERIM | RQX_EVENT_HEAD | RQX_EVENT_DONE) < 0)
+            return NULL;
+    }
+    return rc < 0 ? NULL : interim;
+}
+
 /* --- the type --- */
 
 static int exchange_traverse(PyObject *op, visitproc visit, void *arg)
@@ -292,6 +334,9 @@ static PyMethodDef exchange_methods[] = {
     {"end_body", exchange_end_body, METH_NOARGS, "end_body($self, /)\n--\n\nThe body is complete."},
     {"response", exchange_response, METH_NOARGS,
      "response($self, /)\n--\n\nThe response, once its head is there.  Async: to be awaited."},
+    {"interim", exchange_interim, METH_NOARGS,
+     "interim($self, /)\n--\n\nThe next 1xx response as (status, Headers); None: the final one is there.  Async: to be "
+     "awaited."},
     {"cancel", exchange_cancel, METH_NOARGS, "cancel($self, /)\n--\n\nGive the exchange up."},
     {NULL, NULL, 0, NULL},
 };

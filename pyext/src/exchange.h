@@ -33,6 +33,11 @@ typedef struct CoreStream {
 int core_stream_poll(CoreStream *self, PyObject **ret_bytes);
 /* Makes the response whose head is there. */
 PyObject *core_exchange_make_response(CoreExchange *self);
+/*
+ * The next 1xx response as (status, Headers), or None when the final head, or the end, is there.  1 with
+ * |*ret_interim|, 0: neither yet, -1 with an exception.
+ */
+int core_exchange_poll_interim(CoreExchange *self, PyObject **ret_interim);
 /* Whether the head, or the end, is there. */
 int core_exchange_has_head(const core_exchange *exchange);
 /* Waits for |what| with the GIL released and signals handled.  0 or -1. */
@@ -44,6 +49,7 @@ int core_exchange_push(CoreExchange *self, const Py_buffer *view, Py_ssize_t *of
 /* Awaitables over an exchange. */
 PyObject *core_op_for_write(CoreExchange *exchange, PyObject *data);
 PyObject *core_op_for_response(CoreExchange *exchange);
+PyObject *core_op_for_interim(CoreExchange *exchange);
 PyObject *core_op_for_read(CoreStream *stream);
 PyObject *core_op_for_close(CoreStream *stream);
 

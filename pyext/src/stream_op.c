@@ -57,6 +57,13 @@ static int poll_response(CoreOp *op, PyObject **ret_result)
     return *ret_result == NULL ? -1 : 1;
 }
 
+static int poll_interim(CoreOp *op, PyObject **ret_result)
+{
+    int rc = core_exchange_poll_interim(exchange_of(op), ret_result);
+
+    return rc == 0 ? wait_for(op, 0) : rc;
+}
+
 static int poll_read(CoreOp *op, PyObject **ret_result)
 {
     int rc = core_stream_poll(((StreamOp *)op)->stream, ret_result);
@@ -94,6 +101,7 @@ static void release(CoreOp *op)
 
 static const core_op_ops write_ops = OPS("Exchange.write", poll_write);
 static const core_op_ops response_ops = OPS("Exchange.response", poll_response);
+static const core_op_ops interim_ops = OPS("Exchange.interim", poll_interim);
 static const core_op_ops read_ops = OPS("AsyncStream.__anext__", poll_read);
 static const core_op_ops close_ops = OPS("AsyncStream.aclose", poll_close);
 
@@ -127,6 +135,11 @@ PyObject *core_op_for_write(CoreExchange *exchange, PyObject *data)
 PyObject *core_op_for_response(CoreExchange *exchange)
 {
     return (PyObject *)new_op(exchange->state, &response_ops, exchange);
+}
+
+PyObject *core_op_for_interim(CoreExchange *exchange)
+{
+    return (PyObject *)new_op(exchange->state, &interim_ops, exchange);
 }
 
 static PyObject *stream_op(CoreStream *stream, const core_op_ops *ops)

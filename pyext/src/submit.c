@@ -302,6 +302,9 @@ static int set_extensions(core_state *state, CoreRequest *request, rqx_request *
     value = PyDict_GetItemWithError(extensions, state->names.retries);
     if (value != NULL && set_retry(state, value, native) < 0)
         return -1;
+    value = PyDict_GetItemWithError(extensions, state->names.informational);
+    if (value != NULL && value != Py_None)
+        rqx_request_set_interim(native, 1);
     return PyErr_Occurred() ? -1 : 0;
 }
 

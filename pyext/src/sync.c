@@ -316,6 +316,19 @@ static int follow(struct core_sync *sync, core_sync_exchange *exchange, unsigned
     return waiter.state == WAITER_SLEEPS ? RQX_AGAIN : 0;
 }
 
+int core_sync_has(core_sync_exchange *exchange, unsigned what)
+{
+    struct core_sync *sync = exchange->sync;
+    int has;
+
+    if (sync->generation != core_fork_generation())
+        return 1; /* nothing comes any more */
+    pthread_mutex_lock(&sync->lock);
+    has = is_ready(exchange, what);
+    pthread_mutex_unlock(&sync->lock);
+    return has;
+}
+
 int core_sync_wait(core_sync_exchange *exchange, unsigned what, int timeout_ms, int *ret_pass)
 {
     struct core_sync *sync = exchange->sync;
@@ -334,7 +347,7 @@ int core_sync_wait(core_sync_exchange *exchange, unsigned what, int timeout_ms, 
     }
     if (is_ready(exchange, what))
         rc = 0;
-    exchange->events &= ~(what & (RQX_EVENT_BODY | RQX_EVENT_WRITE)); /* those come again */
+    exchange->events &= ~(what & (RQX_EVENT_BODY | RQX_EVENT_WRITE | RQX_EVENT_INTERIM)); /* those come again */
     elect(sync);
     pthread_mutex_unlock(&sync->lock);
     return rc;

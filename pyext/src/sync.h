@@ -40,6 +40,8 @@ void core_sync_close(struct core_sync *sync);
 
 /* Starts |request|.  0 or an RQX_ERR_ code.  On success, |*ret_exchange| is the caller's. */
 int core_sync_submit(struct core_sync *sync, rqx_request *request, core_sync_exchange **ret_exchange);
+/* Whether one of |what| has come, or the end. */
+int core_sync_has(core_sync_exchange *exchange, unsigned what);
 /*
  * Without the GIL: waits until one of |what|, or RQX_EVENT_DONE, has come.  0, RQX_AGAIN after |timeout_ms| or a
  * signal, or an RQX_ERR_ code.  |*ret_pass| is set to 1 if core_sync_pass is due once the GIL is held.

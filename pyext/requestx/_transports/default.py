@@ -82,6 +82,13 @@ def _proxy_tls(proxy, trust_env):
     return tls_of_context(proxy.ssl_context)
 
 
+def _interim_response(request, status, headers):
+    """A 1xx response, as its hooks see it."""
+    from .._models import Response
+
+    return Response(status, headers=headers, request=request)
+
+
 class _EngineTransport:
     """A transport that is the engine. The method that sends may be replaced on it, and clients then go through that."""
 
@@ -146,12 +153,20 @@ class HTTPTransport(_EngineTransport, BaseTransport):
 
     def _exchange(self, request):
         exchange = self._pool.submit(request)
+        tell = request.extensions.get("informational")
         if exchange.wants_body:
             try:
                 for part in request.stream:
                     if not exchange.write(part):
                         break
                 exchange.end_body()
+            except BaseException:
+                exchange.cancel()
+                raise
+        if tell is not None:
+            try:
+                while (interim := exchange.interim()) is not None:
+                    tell(_interim_response(request, *interim))
             except BaseException:
                 exchange.cancel()
                 raise
@@ -185,6 +200,10 @@ class AsyncHTTPTransport(_EngineTransport, AsyncBaseTransport):
                     if not await exchange.write(part):
                         break
                 exchange.end_body()
+            tell = request.extensions.get("informational")
+            if tell is not None:
+                while (interim := await exchange.interim()) is not None:
+                    await tell(_interim_response(request, *interim))
             return await exchange.response()
         except BaseException:
             exchange.cancel()
