@@ -115,6 +115,11 @@ typedef struct rqx_client_options {
     uint32_t max_decode_ratio;
     /** which addresses may be connected to, at every redirect too; copied; NULL (default): any */
     const rqx_address_policy *address_policy;
+    /**
+     * a netrc file, read when the client is made: names and passwords by host, for requests without other credentials;
+     * "": $NETRC or ~/.netrc, if there is one, which nobody else may read; NULL (default): none
+     */
+    const char *netrc;
     /** stores what responses set, and is asked for each request; NULL (default): none */
     rqx_cookies *cookies;
     /** when a request is sent again that may have been processed; NULL (default): never */
@@ -124,8 +129,9 @@ typedef struct rqx_client_options {
 /** Sets every field to its default.  Since 0.1. */
 RQX_API void rqx_client_options_init(rqx_client_options *options);
 /**
- * Makes a client on |engine| (referenced).  |options| NULL: the defaults.  Opens nothing, reads no file.
- * Errors: RQX_ERR_INVALID_ARGUMENT, RQX_ERR_FORKED, RQX_ERR_NOMEM.  Since 0.1.
+ * Makes a client on |engine| (referenced).  |options| NULL: the defaults.  Opens nothing, reads no file but |netrc|.
+ * Errors: RQX_ERR_INVALID_ARGUMENT (a netrc file that is malformed, too), RQX_ERR_SYSTEM (it cannot be read, or others
+ * may write it; errno tells), RQX_ERR_FORKED, RQX_ERR_NOMEM.  Since 0.1.
  */
 RQX_API int rqx_client_new(rqx_engine *engine, const rqx_client_options *options, rqx_client **ret_client);
 /** Takes one more reference.  Any thread.  Returns |client|.  Since 0.1. */

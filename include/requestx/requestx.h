@@ -14,6 +14,7 @@
 #include <requestx/engine.h>
 #include <requestx/error.h>
 #include <requestx/headers.h>
+#include <requestx/multipart.h>
 #include <requestx/proxy.h>
 #include <requestx/request.h>
 #include <requestx/response.h>

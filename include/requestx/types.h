@@ -49,6 +49,8 @@ typedef struct rqx_proxy rqx_proxy;
 
 /** Which addresses may be connected to: see address.h.  One owner. */
 typedef struct rqx_address_policy rqx_address_policy;
+/** A form with files, the body of a request: see multipart.h.  One owner. */
+typedef struct rqx_multipart rqx_multipart;
 /** Content codings being undone: see decoder.h.  One owner. */
 typedef struct rqx_decoder rqx_decoder;
 

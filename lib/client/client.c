@@ -6,7 +6,9 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "client/exchange.h"
+#include "client/file.h"
 #include "client/proxy.h"
+#include "http/netrc.h"
 #include "http/noproxy.h"
 #include "http/redirect.h"
 #include "net/address.h"
@@ -58,6 +60,7 @@ static void client_free(struct rqx_client *client)
     rqx_auth_unref(client->options.auth);
     rqx_address_policy_free(client->address_policy);
     rqx_retry_unref(client->options.retry);
+    rqx__netrc_free(client->netrc);
     rqx__free(client->local_address);
     rqx__free(client->unix_path);
     rqx__free(client->no_proxy);
@@ -171,6 +174,7 @@ static int copy_options(struct rqx_client *client, const rqx_client_options *opt
 
     *own = *options;
     own->headers = NULL;
+    own->netrc = NULL;
     own->proxy = options->proxy == NULL ? NULL : rqx_proxy_ref(options->proxy);
     own->cookies = options->cookies == NULL ? NULL : rqx_cookies_ref(options->cookies);
     own->auth = options->auth == NULL ? NULL : rqx_auth_ref(options->auth);
@@ -190,6 +194,8 @@ static int copy_options(struct rqx_client *client, const rqx_client_options *opt
         rv = copy_text(options->unix_path, &client->unix_path);
     if (rv >= 0)
         rv = read_environment(client);
+    if (rv >= 0 && options->netrc != NULL)
+        rv = rqx__netrc_read(options->netrc, &client->netrc);
     return rv;
 }
 

@@ -25,6 +25,7 @@ struct rqx_client {
     struct rqx_headers *defaults_elsewhere; /* those that another origin may see; or NULL */
     rqx_socket_option *socket_options;      /* own copies, as |options| has them; or NULL */
     rqx_address_policy *address_policy;     /* own copy, as |options| has it; or NULL */
+    struct rqx__netrc *netrc;               /* or NULL */
     char *local_address;
     char *unix_path;
     char *no_proxy;      /* NO_PROXY as it stood at creation, or NULL */

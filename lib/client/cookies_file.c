@@ -11,31 +11,8 @@
 
 #include <requestx/cookies.h>
 
-#include "base/buf.h"
 #include "base/mem.h"
-
-#define PIECE 65536
-
-/* Reads to the end or a byte beyond |max|, whichever comes first. */
-static int read_all(int fd, struct rqx__buf *text, size_t max)
-{
-    for (;;) {
-        ssize_t got;
-
-        if (rqx__buf_reserve(text, PIECE) < 0)
-            return RQX_ERR_NOMEM;
-        got = read(fd, rqx__buf_tail(text), PIECE);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return RQX_ERR_SYSTEM;
-        rqx__buf_commit(text, (size_t)got);
-        if (got == 0)
-            return 0;
-        if (text->len > max)
-            return RQX_ERR_INVALID_ARGUMENT;
-    }
-}
+#include "client/file.h"
 
 int rqx_cookies_load_file(rqx_cookies *jar, const char *path, int64_t now)
 {
@@ -47,12 +24,12 @@ int rqx_cookies_load_file(rqx_cookies *jar, const char *path, int64_t now)
     if (fd < 0)
         return RQX_ERR_SYSTEM;
     rqx__buf_init(&text, SIZE_MAX);
-    rv = read_all(fd, &text, RQX_COOKIES_LOAD_MAX);
+    rv = rqx__file_read(fd, &text, RQX_COOKIES_LOAD_MAX);
     saved = errno;
     if (rv == 0)
         rv = rqx_cookies_load(jar, (const char *)rqx__buf_head(&text), text.len, now);
     close(fd);
-    rqx__free_secret(text.data, text.cap);
+    rqx__file_forget(&text);
     errno = saved;
     return rv;
 }

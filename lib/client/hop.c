@@ -11,6 +11,7 @@
 #include "client/exchange.h"
 #include "client/proxy.h"
 #include "http/auth.h"
+#include "http/netrc.h"
 #include "http/redirect.h"
 
 static void clear_own_auth(struct rqx__hop *hop)
@@ -66,7 +67,23 @@ rqx_auth *rqx__hop_auth(const struct rqx__exchange *exchange)
     return request->auth != NULL || request->no_auth ? request->auth : exchange->client->options.auth;
 }
 
-/* The request's credentials, else the client's, else those in the URL. */
+/* What the client's netrc file has for the host, unless the user's own fields say who it is. */
+static void choose_netrc(struct rqx__exchange *exchange)
+{
+    const struct rqx__netrc *netrc = exchange->client->netrc;
+    const struct rqx_headers *defaults = exchange->head.defaults;
+    rqx_auth *auth;
+
+    if (netrc == NULL || exchange->hop.drop_auth)
+        return;
+    if (defaults != NULL && rqx__headers_find(defaults, RQX__FIELD_AUTHORIZATION, 0) != NULL)
+        return;
+    auth = rqx__netrc_find(netrc, rqx_url_host(exchange->hop.url));
+    if (auth != NULL)
+        exchange->head.authorization = rqx_auth_value(auth);
+}
+
+/* The request's credentials, else the client's, else those in the URL, else those of the netrc file. */
 static int choose_auth(struct rqx__exchange *exchange)
 {
     struct rqx_request *request = exchange->request;
@@ -85,6 +102,8 @@ static int choose_auth(struct rqx__exchange *exchange)
         if (rv < 0)
             return rv;
         exchange->head.authorization = (rqx_slice){exchange->hop.own_auth, exchange->hop.own_auth_len};
+    } else if (auth == NULL && !request->no_auth) {
+        choose_netrc(exchange);
     }
     return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * What a client adds to an exchange by itself: cookies at each hop, and answers to challenges.
+ * What a client adds to an exchange by itself: cookies at each hop, answers to challenges, forms, netrc.
  */
 #include <sys/stat.h>
 
@@ -64,12 +64,15 @@ static int get(const char *url, const char *cookie)
 static const char *line_of(int index, const char *name)
 {
     static char line[4096];
+    char head[8192];
     char start[64];
     const char *found;
 
     ck_assert_int_lt(index, server.count);
+    snprintf(head, sizeof head, "%.*s", (int)(strstr(server.requests[index], "\r\n\r\n") + 2 - server.requests[index]),
+             server.requests[index]);
     snprintf(start, sizeof start, "\r\n%s: ", name);
-    found = strcasestr(server.requests[index], start);
+    found = strcasestr(head, start);
     if (found == NULL)
         return "";
     found += strlen(start);
@@ -220,7 +223,7 @@ END_TEST
 
 #define DENIED(challenge)                                                                                              \
     "HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 4\r\nWWW-Authenticate: " challenge "\r\n\r\ngo" \
-                                                                                                          "ne"
+    "ne"
 #define CHALLENGE(nonce) "Digest realm=\"r\", nonce=\"" nonce "\", qop=\"auth\", algorithm=SHA-256"
 
 static rqx_auth *digest_auth(void)
@@ -478,6 +481,296 @@ START_TEST(memory_for_answers_may_run_out)
 }
 END_TEST
 
+/* ---- forms ---- */
+
+static void write_text(const char *path, const char *text, mode_t mode)
+{
+    FILE *file = fopen(path, "w");
+
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_ge(fputs(text, file), 0);
+    ck_assert_int_eq(fclose(file), 0);
+    ck_assert_int_eq(chmod(path, mode), 0);
+}
+
+/* A request with a field and the file at |path| in a form. */
+static rqx_request *form_request(const char *path)
+{
+    const rqx_file_info info = {.name = {"file", 4}};
+    rqx_multipart *form = NULL;
+    rqx_request *request = NULL;
+
+    ck_assert_int_eq(rqx_multipart_new(&form), 0);
+    ck_assert_int_eq(rqx_multipart_add_field(form, "field", 5, "value", 5), 0);
+    ck_assert_int_eq(rqx_multipart_add_file(form, &info, path), 0);
+    ck_assert_int_eq(rqx_request_new_text("POST", "http://a.com/", &request), 0);
+    ck_assert_int_eq(rqx_headers_add(rqx_request_headers(request), "content-type", 12, "old", 3), 0);
+    ck_assert_int_eq(rqx_request_set_multipart(request, form), 0);
+    return request;
+}
+
+START_TEST(a_form_is_sent_and_sent_again)
+{
+    static const char *const answers[] = {DENIED(CHALLENGE("one")), ANSWER(""), NULL};
+    static char file[] = "/tmp/rqx_form.XXXXXX";
+    rqx_auth *auth = digest_auth();
+    rqx_request *request;
+    const char *boundary;
+    char want[512];
+    int status = 0;
+    int i;
+
+    close(mkstemp(file));
+    write_text(file, "content of the file", 0600);
+    request = form_request(file);
+    begin(answers);
+    options.auth = auth;
+    ck_assert_int_eq(exchange(request, &status), 0);
+    ck_assert_int_eq(status, 200);
+    for (i = 0; i < 2; i++) {
+        boundary = line_of(i, "Content-Type");
+        ck_assert_int_eq(strncmp(boundary, "multipart/form-data; boundary=", 30), 0);
+        snprintf(want, sizeof want,
+                 "\r\n\r\n--%s\r\nContent-Disposition: form-data; name=\"field\"\r\n\r\nvalue\r\n--%s\r\n"
+                 "Content-Disposition: form-data; name=\"file\"; filename=\"%s\"\r\n"
+                 "Content-Type: application/octet-stream\r\n\r\ncontent of the file\r\n--%s--\r\n",
+                 boundary + 30, boundary + 30, file + 5, boundary + 30);
+        ck_assert_ptr_nonnull(strstr(server.requests[i], want));
+        ck_assert_int_eq(atoi(line_of(i, "Content-Length")), (int)strlen(want) - 4);
+    }
+    rqx_request_unref(request);
+    rqx_auth_unref(auth);
+    script_stop(&server);
+    unlink(file);
+}
+END_TEST
+
+START_TEST(a_file_that_shrank_is_an_error)
+{
+    static const char *const answers[] = {ANSWER(""), NULL};
+    static char file[] = "/tmp/rqx_form.XXXXXX";
+    rqx_request *request;
+    int status = 0;
+
+    close(mkstemp(file));
+    write_text(file, "content of the file", 0600);
+    request = form_request(file);
+    ck_assert_int_eq(truncate(file, 5), 0);
+    begin(answers);
+    ck_assert_int_eq(exchange(request, &status), RQX_ERR_BODY_SOURCE);
+    rqx_request_unref(request);
+    script_stop(&server);
+    unlink(file);
+}
+END_TEST
+
+START_TEST(what_is_no_file_is_refused)
+{
+    const rqx_file_info info = {.name = {"file", 4}, .content_type = {"\n", 1}};
+    const rqx_file_info good = {.name = {"file", 4}};
+    rqx_multipart *form = NULL;
+    rqx_request *request = NULL;
+
+    ck_assert_int_eq(rqx_multipart_new(&form), 0);
+    ck_assert_int_eq(rqx_multipart_add_file(form, &good, "/nonexistent/file"), RQX_ERR_SYSTEM);
+    ck_assert_int_eq(errno, ENOENT);
+    ck_assert_int_eq(rqx_multipart_add_file(form, &good, "/tmp"), RQX_ERR_INVALID_ARGUMENT);
+    ck_assert_int_eq(rqx_multipart_add_file(form, &info, "/etc/passwd"), RQX_ERR_INVALID_FIELD);
+    /* a form that a request refused is the caller's still */
+    ck_assert_int_eq(rqx_multipart_add_field(form, "a", 1, "Own", 3), 0);
+    ck_assert_int_eq(rqx_multipart_set_boundary(form, "Own", 3), 0);
+    ck_assert_int_eq(rqx_request_new_text("POST", "http://a.com/", &request), 0);
+    ck_assert_int_eq(rqx_request_set_multipart(request, form), RQX_ERR_INVALID_ARGUMENT);
+    ck_assert_int_eq(rqx_multipart_set_boundary(form, "Other", 5), 0);
+    ck_assert_int_eq(rqx_request_set_multipart(request, form), 0);
+    rqx_request_unref(request);
+}
+END_TEST
+
+static int send_form(const char *path)
+{
+    const rqx_file_info info = {.name = {"file", 4}};
+    rqx_multipart *form = NULL;
+    rqx_request *request = NULL;
+    int status = 0;
+    int rv = rqx_multipart_new(&form);
+
+    if (rv >= 0)
+        rv = rqx_multipart_add_file(form, &info, path);
+    if (rv >= 0)
+        rv = rqx_request_new_text("POST", "http://a.com/", &request);
+    if (rv >= 0)
+        rv = rqx_request_set_multipart(request, form);
+    if (rv >= 0) {
+        form = NULL;
+        rv = exchange(request, &status);
+    }
+    rqx_multipart_free(form);
+    rqx_request_unref(request);
+    return rv < 0 ? rv : status;
+}
+
+START_TEST(memory_for_a_form_may_run_out)
+{
+    static const char *const answers[] = {ANSWER(""), NULL};
+    unsigned long n;
+    unsigned long count;
+    int rv;
+
+    for (n = 1;; n++) {
+        begin(answers);
+        rqx__mem_fail_at(n, _i);
+        rv = send_form("/etc/passwd");
+        count = rqx__mem_count();
+        rqx__mem_fail_at(0, 0);
+        script_stop(&server);
+        if (count < n)
+            break;
+        ck_assert_msg(rv == 200 || rv == RQX_ERR_NOMEM || rv == RQX_ERR_TRUNCATED, "allocation %lu: %s", n,
+                      rqx_error_name(rv));
+    }
+    ck_assert_int_eq(rv, 200);
+    ck_assert_uint_gt(n, 20);
+}
+END_TEST
+
+/* ---- netrc ---- */
+
+static char netrc_file[64];
+
+static void new_netrc(void)
+{
+    snprintf(netrc_file, sizeof netrc_file, "/tmp/rqx_netrc.XXXXXX");
+    close(mkstemp(netrc_file));
+    write_text(netrc_file, "machine a.com login me password secret\n", 0600);
+}
+
+static void remove_netrc(void)
+{
+    unlink(netrc_file);
+}
+
+#define MINE "Basic bWU6c2VjcmV0"
+
+START_TEST(a_netrc_file_says_who_it_is)
+{
+    static const char *const answers[] = {
+        ANSWER(""),
+        ANSWER(""),
+        REDIRECT("", "http://a.com/"),
+        ANSWER(""),
+        REDIRECT("", "/again"),
+        ANSWER(""),
+        ANSWER(""),
+        ANSWER(""),
+        NULL,
+    };
+    rqx_headers *headers = NULL;
+    rqx_request *request = NULL;
+    int status = 0;
+
+    begin(answers);
+    options.netrc = netrc_file;
+    ck_assert_int_eq(get("http://A.com:81/", NULL), 200);
+    ck_assert_int_eq(get("http://b.com/", NULL), 200);
+    /* for the first origin alone, as all credentials */
+    ck_assert_int_eq(get("http://b.com/", NULL), 200);
+    ck_assert_int_eq(get("http://a.com/", NULL), 200);
+    ck_assert_str_eq(line_of(0, "Authorization"), MINE);
+    ck_assert_str_eq(line_of(1, "Authorization"), "");
+    ck_assert_str_eq(line_of(3, "Authorization"), "");
+    ck_assert_str_eq(line_of(4, "Authorization"), MINE);
+    ck_assert_str_eq(line_of(5, "Authorization"), MINE);
+    /* whatever else says it wins */
+    ck_assert_int_eq(rqx_headers_new(&headers), 0);
+    ck_assert_int_eq(rqx_headers_add(headers, "Authorization", 13, "Default", 7), 0);
+    options.headers = headers;
+    ck_assert_int_eq(get("http://a.com/", NULL), 200);
+    ck_assert_str_eq(line_of(6, "Authorization"), "Default");
+    options.headers = NULL;
+    ck_assert_int_eq(rqx_request_new_text("GET", "http://a.com/", &request), 0);
+    rqx_request_set_auth(request, NULL, 1);
+    ck_assert_int_eq(exchange(request, &status), 0);
+    ck_assert_str_eq(line_of(7, "Authorization"), "");
+    rqx_request_unref(request);
+    rqx_headers_free(headers);
+    script_stop(&server);
+}
+END_TEST
+
+static int make_client(const char *path)
+{
+    rqx_engine *engine = NULL;
+    rqx_client *client = NULL;
+    int rv;
+
+    ck_assert_int_eq(rqx_engine_new(NULL, &engine), 0);
+    rqx_client_options_init(&options);
+    options.netrc = path;
+    rv = rqx_client_new(engine, &options, &client);
+    rqx_client_unref(client);
+    rqx_engine_unref(engine);
+    return rv;
+}
+
+START_TEST(a_netrc_file_must_be_fit_for_secrets)
+{
+    ck_assert_int_eq(make_client(netrc_file), 0);
+    ck_assert_int_eq(chmod(netrc_file, 0644), 0);
+    ck_assert_int_eq(make_client(netrc_file), 0); /* the user named it */
+    ck_assert_int_eq(setenv("NETRC", netrc_file, 1), 0);
+    ck_assert_int_eq(make_client(""), RQX_ERR_SYSTEM);
+    ck_assert_int_eq(errno, EACCES);
+    ck_assert_int_eq(chmod(netrc_file, 0620), 0);
+    ck_assert_int_eq(make_client(netrc_file), RQX_ERR_SYSTEM);
+    ck_assert_int_eq(chmod(netrc_file, 0600), 0);
+    ck_assert_int_eq(make_client(""), 0);
+    ck_assert_int_eq(make_client("/tmp"), RQX_ERR_SYSTEM);
+    ck_assert_int_eq(make_client("/nonexistent/netrc"), RQX_ERR_SYSTEM);
+    ck_assert_int_eq(errno, ENOENT);
+    /* its own file need not be there */
+    ck_assert_int_eq(setenv("NETRC", "/nonexistent/netrc", 1), 0);
+    ck_assert_int_eq(make_client(""), 0);
+    ck_assert_int_eq(unsetenv("NETRC"), 0);
+    ck_assert_int_eq(setenv("HOME", "/nonexistent", 1), 0);
+    ck_assert_int_eq(make_client(""), 0);
+    ck_assert_int_eq(unsetenv("HOME"), 0);
+    ck_assert_int_eq(make_client(""), 0);
+    write_text(netrc_file, "machine", 0600);
+    ck_assert_int_eq(make_client(netrc_file), RQX_ERR_INVALID_ARGUMENT);
+    ck_assert_int_eq(truncate(netrc_file, 1024 * 1024 + 1), 0);
+    ck_assert_int_eq(make_client(netrc_file), RQX_ERR_INVALID_ARGUMENT);
+}
+END_TEST
+
+START_TEST(memory_for_a_netrc_file_may_run_out)
+{
+    unsigned long n;
+    unsigned long count;
+    int rv;
+
+    for (n = 1;; n++) {
+        rqx_engine *engine = NULL;
+        rqx_client *client = NULL;
+
+        ck_assert_int_eq(rqx_engine_new(NULL, &engine), 0);
+        rqx_client_options_init(&options);
+        options.netrc = netrc_file;
+        rqx__mem_fail_at(n, _i);
+        rv = rqx_client_new(engine, &options, &client);
+        count = rqx__mem_count();
+        rqx__mem_fail_at(0, 0);
+        rqx_client_unref(client);
+        rqx_engine_unref(engine);
+        if (count < n)
+            break;
+        ck_assert_int_eq(rv, RQX_ERR_NOMEM);
+    }
+    ck_assert_int_eq(rv, 0);
+    ck_assert_uint_gt(n, 5);
+}
+END_TEST
+
 /* ---- jars in files ---- */
 
 START_TEST(a_jar_is_kept_in_a_file)
@@ -530,6 +823,8 @@ static Suite *client_policy_suite(void)
     Suite *suite = suite_create("client policy");
     TCase *cookies = rqx_add_case(suite, "cookies");
     TCase *digest = rqx_add_case(suite, "Digest");
+    TCase *form = rqx_add_case(suite, "forms");
+    TCase *netrc = rqx_add_case(suite, "netrc");
     TCase *alloc = rqx_add_case(suite, "memory");
 
     tcase_add_checked_fixture(cookies, new_jar, free_jar);
@@ -548,6 +843,14 @@ static Suite *client_policy_suite(void)
     tcase_add_test(digest, an_authorization_of_the_request_s_own_is_left_alone);
     tcase_add_loop_test(alloc, memory_for_cookies_may_run_out, 0, 2);
     tcase_add_loop_test(alloc, memory_for_answers_may_run_out, 0, 2);
+    tcase_add_loop_test(alloc, memory_for_a_form_may_run_out, 0, 2);
+    tcase_add_test(form, a_form_is_sent_and_sent_again);
+    tcase_add_test(form, a_file_that_shrank_is_an_error);
+    tcase_add_test(form, what_is_no_file_is_refused);
+    tcase_add_checked_fixture(netrc, new_netrc, remove_netrc);
+    tcase_add_test(netrc, a_netrc_file_says_who_it_is);
+    tcase_add_test(netrc, a_netrc_file_must_be_fit_for_secrets);
+    tcase_add_loop_test(netrc, memory_for_a_netrc_file_may_run_out, 0, 2);
     return suite;
 }
 
