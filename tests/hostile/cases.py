@@ -1,6 +1,7 @@
 """All cases: the catalogues of tests/support as scenes, and those of the modules beside this one."""
 
 from support import behaviours, h1behaviours
+from support.expect import Expect
 
 from . import detours, handshakes, names, proxies
 from .play import Case
@@ -52,9 +53,11 @@ def _on_connection(behaviour):
 def _settings(world, behaviour):
     """What a behaviour's options ask of the client, not of the request."""
     options = behaviour.expect.options
-    world.settings = {name: options[name] for name in ("ping",) if name in options}
+    world.settings = {name: options[name] for name in ("ping", "retry") if name in options}
     if "field" in options:
         world.check = lambda result: _check_field(result, *options["field"])
+    if "times" in options:
+        world.check = lambda result: _check_times(world, options["times"])
 
 
 def _check_field(result, name, value):
@@ -70,6 +73,22 @@ def _users(behaviour):
 for _b in behaviours.BEHAVIOURS.values():
     _open = (_on_stream if _b.kind == "stream" else _on_connection)(_b)
     add(Case("h2", _b.name, _b.expect, _open, _b.doc, _b.rule, _users(_b)))
+
+
+def _check_times(world, times):
+    count = len(world.server.requests(world.url[len(world.server.url("")) :]))
+    return [] if count == times else [f"the request was sent {count} times instead of {times}"]
+
+
+def _http11_required(world):
+    """RST_STREAM(HTTP_1_1_REQUIRED): asked again over HTTP/1.1, while those beside it go on over HTTP/2."""
+    server = world.peer(alpn=("h2", "http/1.1"))
+    world.url = server.url("/http11")
+    world.beside = [server.url("/held"), server.url("/held-body")]
+    world.after_url = server.url("/")
+
+
+add(Case("h2", "http11-required", Expect("ok", after="new"), _http11_required, _http11_required.__doc__, "9.2.1"))
 
 
 # ---- HTTP/1.1

@@ -8,8 +8,9 @@ All have the same face, so that a scene is played before each of them in the sam
         handle.end()                          # what came of it, as a Result
         user.settle()                         # problems: what is left open, what ended twice
 
-Settings: `proxy`, `redirects`, `protocols`, `pins`, `deny` (addresses), `cookies` (a jar), and some
-that C alone knows: `ping` (ms), `nameservers`, `dns_timeout_ms`. Options are those of support.expect, and `read`, `pool`, `write`, `total` in seconds.
+Settings: `proxy`, `redirects`, `protocols`, `retry` (tries), `pins`, `deny` (addresses), `cookies` (a jar), and some
+that C alone knows: `ping` (ms), `nameservers`, `dns_timeout_ms`. Options are those of support.expect, and `read`, `pool`, `write`, `total` in seconds, `stall` as
+(bytes a second, seconds).
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from integration.probe import Probe
 from support.process import wait_until
 
 PATIENCE = 20.0
+BACKOFF_MS = 10
 
 
 class Result:
@@ -70,6 +72,8 @@ class CUser:
         ping = settings.pop("ping", -1)
         options = {"ca": ca.ca_file, "ping_idle_ms": ping, "ping_timeout_ms": ping if ping > 0 else None}
         options["pin"] = settings.pop("pins", None)
+        if "retry" in settings:
+            options.update(retry=settings.pop("retry"), backoff_ms=BACKOFF_MS)
         if "deny" in settings:
             options.update(address_base="any", deny=settings.pop("deny"))
         if settings.get("proxy", "").startswith("https:"):
@@ -97,6 +101,8 @@ class CUser:
             "pool_ms": int(1000 * options.get("pool", PATIENCE)),
             "connect_ms": int(1000 * options.get("connect", PATIENCE)),
             "total_ms": int(1000 * options["total"]) if "total" in options else None,
+            "stall_rate": options.get("stall", (None, 0))[0],
+            "stall_ms": int(1000 * options.get("stall", (0, 0))[1]) or None,
             "body_size": options["content"] if isinstance(options.get("content"), int) else None,
             "body": options["content"] if isinstance(options.get("content"), bytes) else None,
         }
@@ -123,12 +129,14 @@ class CUser:
 # ---- Python
 
 
-def _settings(ca, proxy=None, redirects=0, protocols=3, pins=None, deny=None, cookies=1):
+def _settings(ca, proxy=None, redirects=0, protocols=3, retry=None, pins=None, deny=None, cookies=1):
     import requestx
 
     settings = {"ca_bundle": ca.ca_file, "trust_env": False, "http1": bool(protocols & 1), "http2": bool(protocols & 2)}
     if proxy:
         settings["proxy"] = requestx.Proxy(proxy, ssl_context=ca.client_context() if proxy.startswith("https:") else None)
+    if retry:
+        settings["retries"] = requestx.Retry(total=retry, backoff=BACKOFF_MS / 1000)
     if pins:
         settings["pins"] = pins
     if deny:
@@ -139,7 +147,7 @@ def _settings(ca, proxy=None, redirects=0, protocols=3, pins=None, deny=None, co
 
 
 def _request(requestx, options):
-    times = {name: options[name] for name in ("read", "write", "pool", "connect", "total") if name in options}
+    times = {name: options[name] for name in ("read", "write", "pool", "connect", "total", "stall") if name in options}
     request = {"timeout": requestx.Timeout(PATIENCE, **times)}
     if "content" in options:
         request["content"] = body_of(options["content"])

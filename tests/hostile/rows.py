@@ -60,7 +60,7 @@ row(
 row(
     "goaway-code",
     "The code of a GOAWAY reaches the streams that it closes, so that HTTP_1_1_REQUIRED leads to HTTP/1.1",
-    "",
+    "h2/http11-required",
     _in(_GOAWAY, "test_http_1_1_required_goes_on_over_http_1_1", "test_http_1_1_required_where_only_http_2_is_allowed")
     + " unit/check_h2_close.c::goaway_may_demand_http_1_1",
 )
@@ -151,7 +151,7 @@ row(
 row(
     "window-enforced",
     "A peer that ignores our windows is cut, not buffered",
-    "h2/window-ignored-connection h2/window-ignored-stream",
+    "h2/window-ignored-*",
     "unit/check_h2_flow.c::more_than_the_window_is_an_error",
 )
 row(
@@ -243,8 +243,8 @@ row(
 )
 row(
     "tls-for-h2",
-    "TLS 1.2 or later, the exact protocol by ALPN, no weak ciphers with HTTP/2; 425 is an answer, as nothing is sent early",
-    "tls/alpn-* h2/too-early",
+    "TLS 1.2 or later, the exact protocol by ALPN, no weak ciphers with HTTP/2; 425 is asked again once",
+    "tls/alpn-* h2/too-early*",
     "integration/test_connecting.py::test_tls_older_than_1_2_is_refused unit/check_tls.c::old_ciphers_do_not_carry_h2",
 )
 row("usual-settings", "The first SETTINGS hold nothing that servers are known to dislike", "", "integration/test_h2.py::test_first_settings")
@@ -301,6 +301,8 @@ row("idle-ping", "PING, SETTINGS and GOAWAY that came while a connection was idl
 row("early-lost", "An early final response is neither lost nor waited for", "h2/early-answer h2/early-answer-without-reset", "integration/test_h1.py::test_an_early_answer_to_an_upload")
 row("trailers-duplex", "Trailers in both directions, and both bodies at once", "", "integration/test_h2.py::test_request_trailers integration/test_h2.py::test_response_trailers integration/test_messages.py::test_duplex")
 row("total-timeout", "A deadline for the whole exchange, which a slow drip cannot stretch", "h2/slow-drip", _in(_DEADLINES, "test_total_timeout_covers_everything", "test_total_timeout_spans_redirects"))
+row("stalls", "A program can say how fast a body has to move", "h2/slow-drip-stalled", "integration/test_stall.py::test_a_body_that_is_fast_enough integration/test_stall.py::test_a_reader_that_rests_stalls_nobody")
+row("retries", "A program can have failures tried again: a bounded number of times, and never what may have been done and must not be done twice", "h2/busy-* h2/lost-*", "integration/test_retries.py::test_a_post_that_may_have_been_processed_is_never_repeated integration/test_retries.py::test_total_covers_all_tries")
 row("cheap-tls", "Clients of one configuration share it", "", "integration/test_py_tls.py::test_one_configuration_is_shared")
 row("dns-blocks-nobody", "Resolving holds up nobody; bad news is not kept for long", "names/silent names/slow", "integration/test_connecting.py::test_resolving_holds_up_nobody integration/test_connecting.py::test_no_such_name_is_kept_for_a_short_while")
 row("fork", "A forked child has connections of its own, and leaves its parent's alone", "", "integration/test_py_threads.py::test_a_forked_child_has_connections_of_its_own integration/test_py_threads.py::test_a_child_that_only_exits_harms_nothing unit/check_loop_system.c::a_forked_child_cannot_disturb_its_parent unit/check_engine.c::a_forked_child_may_only_let_go")
@@ -328,7 +330,7 @@ row("alpn-lies", "A protocol that was not offered, or another one than was agree
 row("tls-ends", "Garbage, alerts, FIN, RST and silence in each phase of TLS", "tls/hello-* tls/flight-* h2/raw-bytes-under-tls")
 row("half-closed", "Peers that close half, at any moment", "h2/fin-mid-body h2/fin-mid-frame h1/tls-truncation h1/empty-reply h1/head-cut h1/chunk-truncated h1/reset-mid-body")
 row("stalled", "Peers that stall in each phase", "h2/silent h2/settings-never-acked h2/half-open h2/answer-never h2/body-never h2/upload-without-credit tls/*-hang proxy/*-hang-* names/silent", _in(_FAILURES, "test_silence_while_connecting", "test_silence_in_the_tls_handshake"))
-row("slow-drip", "Peers that send a byte now and then", "h2/slow-drip proxy/https-drip h1/split-everywhere h1/split-chunked")
+row("slow-drip", "Peers that send a byte now and then", "h2/slow-drip* proxy/https-drip h1/split-everywhere h1/split-chunked")
 row("vanishing", "Peers that vanish, or reset everything", "h2/tcp-reset-mid-body h2/abort-at-once h2/close-at-once h1/reset-mid-body")
 row("dns-failure", "Names that do not resolve, servers that fail or are silent", "names/nxdomain names/servfail names/refused names/empty names/silent names/first-lost")
 row("dns-lies", "Answers that lie: other names, other types, other questions, loops, broken records, thousands of addresses", "names/wrong-* names/*-loop names/garbage names/spoofed names/short-address names/many-addresses names/truncated names/cname", "unit/check_resolver.c::lies_are_bounded")

@@ -507,20 +507,6 @@ def length_twice(stream):
 # flow control
 
 
-@on_stream("window-ignored-connection", "connection PROTOCOL", "6.9.1", hold=True)
-def window_ignored_connection(stream):
-    """DATA far beyond every window: 256 MB, whatever the client grants and resets."""
-    conn = stream.conn
-    stream.send_headers(200)
-    for _ in range(1000):
-        for _ in range(16):
-            conn.frame(DATA, 0, stream.id, bytes(frames.DEFAULT_FRAME))
-        conn.push()
-        conn.wire.flush()
-        if conn.closed_by_client:
-            return
-
-
 @on_stream("padding-only", "connection FLOOD", "6.1, 6.9")
 def padding_only(stream):
     """Padding without data: it counts against the window like data, and brings nothing."""

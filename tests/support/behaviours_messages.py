@@ -89,7 +89,13 @@ def codings_without_end(stream):
 
 @on_stream("too-early", "ok", "RFC 8470", status=425)
 def too_early(stream):
-    """425: nothing was sent early, so it is an answer like another."""
+    """425 again and again: asked once more, and then it is the answer."""
+    stream.respond(425, b"too early")
+
+
+@once("too-early-once", "ok", "RFC 8470")
+def too_early_once(stream):
+    """425, and an answer the second time."""
     stream.respond(425, b"too early")
 
 
@@ -169,6 +175,43 @@ def slow_drip(stream):
     more()
 
 
+@on_stream("slow-drip-stalled", "timeout STALL_TIMEOUT", stall=(1000, 0.4))
+def slow_drip_stalled(stream):
+    """The same, for a program that wants 1,000 bytes a second."""
+    slow_drip(stream)
+
+
+# where the program wants failed requests to be tried again
+
+
+@on_stream("busy-for-ever", "ok", "RFC 9110, 15.6.4", status=503, retry=2, times=3)
+def busy_for_ever(stream):
+    """503 each time: tried again as often as the program wants."""
+    stream.respond(503, b"busy")
+
+
+@on_stream("busy-for-a-year", "ok", "RFC 9110, 10.2.3", status=503, retry=2, times=1)
+def busy_for_a_year(stream):
+    """A Retry-After that nobody would wait for."""
+    stream.respond(503, b"busy", [("retry-after", "31536000")])
+
+
+@once("lost-once", "ok", "RFC 9110, 9.2.2", retry=2, times=2)
+def lost_once(stream):
+    """RST_STREAM in the middle of a body, and a whole one the second time."""
+    stream.send_headers(200, [("content-length", 100)])
+    stream.on_drained = lambda: stream.rst(frames.INTERNAL_ERROR)
+    stream.write(b"half")
+
+
+@on_stream(
+    "lost-post", "stream STREAM_RESET", "RFC 9110, 9.2.2", retry=2, times=1, method="POST", content=b"once only"
+)
+def lost_post(stream):
+    """RST_STREAM for what may have been done: not tried again, whatever the program wants."""
+    stream.rst(frames.INTERNAL_ERROR)
+
+
 # what holds for the connection from now on
 
 
@@ -203,6 +246,18 @@ def window_ignored_stream(stream):
     while state.send_window > 0:
         conn.send_data(stream.id, bytes(min(state.send_window, frames.DEFAULT_FRAME)))
     conn.send_data(stream.id, b"one more")
+
+
+@on_stream("window-ignored-after-reset", "stream PROTOCOL", "6.9.1", hold=True)
+def window_ignored_after_reset(stream):
+    """The same, and then 8 MB more for the stream that has been reset, as fast as the connection's
+    window lets them."""
+    conn = stream.conn
+    window_ignored_stream(stream)
+    conn.wait(lambda: stream.id in conn.resets)
+    for _ in range(512):
+        conn.wait(lambda: conn.send_window >= frames.DEFAULT_FRAME)
+        conn.send_data(stream.id, bytes(frames.DEFAULT_FRAME))
 
 
 @on_stream("goaway-flood", "connection FLOOD", "10.5")
