@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks that what docs/internals/threats.rst names is there: each function in its file, each test, each behaviour.
+"""Checks that what docs/internals/threats.rst and tests/hostile/rows.py name is there: functions, tests, behaviours.
 
     threats.py SOURCE-DIR
 """
@@ -21,11 +21,19 @@ def functions_missing(root, text):
 
 def tests_missing(root, text):
     """``unit/check_x.c::name``, ``integration/test_x.py::test_name``."""
-    for path, test in re.findall(r"``([\w/]+\.(?:c|py))::(\w+)``", text):
+    named = re.findall(r"``([\w/]+\.(?:c|py))::(\w+)``", text)
+    for path, test in named + [tuple(name.split("::")) for row in rows(root).values() for name in row.tests]:
         file = root / "tests" / path
         pattern = rf"^START_TEST\({test}\)" if path.endswith(".c") else rf"^(?:async )?def {test}\("
         if not file.is_file() or not re.search(pattern, file.read_text(encoding="utf-8"), re.MULTILINE):
             yield f"there is no test {path}::{test}"
+
+
+def rows(root):
+    sys.path.insert(0, str(root / "tests"))
+    from hostile.rows import ROWS
+
+    return ROWS
 
 
 def behaviours_missing(root, text):
