@@ -13,8 +13,9 @@ SOAK = Path(__file__).resolve().parent.parent / "soak"
 
 
 def soak(*arguments, timeout=55, **environment):
-    if find_netrelay() is None:
-        pytest.skip("netrelay was not built: make check")
+    relay = find_netrelay()
+    if relay is None or not (Path(relay).parent.parent / "soak" / "driver").is_file():
+        pytest.skip("netrelay and the driver were not built: make check")
     return subprocess.run(
         [sys.executable, str(SOAK / "soak.py"), *arguments],
         capture_output=True,

@@ -4,7 +4,8 @@ right error; what was processed was processed once; memory, descriptors and coun
     make soak SOAK_SECONDS=60
     python tests/soak/soak.py --seconds 60 [--seed N] [--verbose]
 
-Threads share clients, event loops have clients of their own, and clients come and go. Between them and the servers of
+Threads share clients, event loops have clients of their own, and clients come and go; driver.c does the same in C, in
+each driver mode. Between them and the servers of
 server.py, which are killed and started again, stand the relays of support/netrelay.c. Odd numbers are requests that
 must never be processed twice. The last line says what came of it; the exit status is 0 if all is well.
 """
@@ -33,7 +34,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]
 import requestx  # noqa: E402
 from server import pattern  # noqa: E402
 from support.certs import CertAuthority  # noqa: E402
-from support.netrelay import NetRelay  # noqa: E402
+from support.netrelay import NetRelay, find_netrelay  # noqa: E402
 from support.process import die_with_parent, python_environment  # noqa: E402
 
 PORTS = ("h2", "h1", "plain", "proxy")
@@ -43,6 +44,7 @@ HUNG = 30.0  # a request may have several phases
 THREADS = 8
 LOOPS = 3
 TASKS = 25
+MODES = ("sync", "embedded", "thread")  # of drivers in C
 GROWTH_ALLOWED = 16.0  # MB; allocators and Python keep some
 
 
@@ -337,6 +339,50 @@ class LoopWorker(Worker):
                 self.soak.tally.end(plan.number, plan.kind, "answered")
 
 
+# ---- drivers in C
+
+
+class Driver:
+    """driver.c in one mode, through the same relays; its numbers are far above ours."""
+
+    def __init__(self, soak, index, mode):
+        self.mode = mode
+        self.answered = soak.folder / f"answered-{mode}"
+        ports = [soak.servers.relays[name].port for name in PORTS]
+        environment = dict(os.environ)
+        environment.pop("LD_PRELOAD", None)
+        self.process = subprocess.Popen(
+            [
+                find_driver(),
+                mode,
+                str(max(soak.seconds - 1, 1)),
+                str(soak.seed + index + 1),
+                str((index + 1) * 10**12),
+                soak.ca.ca_file,
+                str(self.answered),
+                *map(str, ports),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+            preexec_fn=die_with_parent,
+        )
+
+    def end(self):
+        """What it tells; None if it did not end, or not well."""
+        try:
+            output, _ = self.process.communicate(timeout=2 * HUNG)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+            return None
+        return json.loads(output) if self.process.returncode == 0 else None
+
+
+def find_driver():
+    return str(Path(find_netrelay()).parent.parent / "soak" / "driver")
+
+
 # ---- faults
 
 
@@ -426,6 +472,7 @@ class Soak:
         self.hung = 0
         self.servers = Servers(folder, self.ca)
         self.shared = None
+        self.drivers = []
         self.descriptors = descriptors()
 
     # for the workers
@@ -479,13 +526,15 @@ class Soak:
         workers += [LoopWorker(self, THREADS + number) for number in range(LOOPS)]
         threads = [threading.Thread(target=worker.run, daemon=True) for worker in workers]
         threads.append(threading.Thread(target=faults.run, daemon=True))
+        begin = time.monotonic()
+        self.drivers = [Driver(self, index, mode) for index, mode in enumerate(MODES)]
         for thread in threads:
             thread.start()
-        begin = time.monotonic()
         self.wait(self.seconds * 0.3)
         first = self.measure(len(workers))
         self.wait(self.seconds - (time.monotonic() - begin))
         last = self.measure(len(workers))
+        told = [driver.end() for driver in self.drivers]
         self.over.set()
         for thread in threads:
             thread.join(HUNG)
@@ -494,7 +543,25 @@ class Soak:
         gc.collect()
         left = descriptors() - self.descriptors
         self.servers.close()
-        return self.report(faults, time.monotonic() - begin, last - first, left)
+        return self.report(faults, time.monotonic() - begin, last - first, left, told)
+
+    def add_drivers(self, told):
+        """Takes what the drivers tell into the sums; whether all is well with them."""
+        tally = self.tally
+        for driver, figures in zip(self.drivers, told):
+            print(f"driver {driver.mode}: {figures}")
+            if figures is None:
+                self.hung += 1
+                continue
+            tally.counts["driven"] += figures["requests"]
+            tally.counts["answered"] += figures["answered"]
+            tally.counts["error"] += figures["errors"]
+            tally.counts["wrong"] += figures["wrong"]
+            tally.wrong_count += figures["wrong"]
+            self.hung += figures["hung"]
+            if figures["open"]:
+                self.counters.append(figures)
+        return all(f and f["growth_kb"] < GROWTH_ALLOWED * 1000 and f["descriptors"] <= 0 for f in told)
 
     def duplicates(self):
         """Of the numbers that may be processed once only: how many were twice; and how many were answered without
@@ -502,12 +569,15 @@ class Soak:
         self.tally.answered.close()
         with open(self.folder / "processed") as book:
             seen = collections.Counter(number for number in map(int, book) if number % 2)
-        with open(self.folder / "answered") as answered:
-            invented = sum(int(line) not in seen for line in answered)
+        invented = 0
+        for path in self.folder.glob("answered*"):
+            with open(path) as answered:
+                invented += sum(int(line) not in seen for line in answered)
         return sum(count > 1 for count in seen.values()), invented
 
-    def report(self, faults, seconds, growth, left):
+    def report(self, faults, seconds, growth, left, told):
         tally = self.tally
+        driven_well = self.add_drivers(told)
         duplicated, invented = self.duplicates()
         lost = len(tally.started) - self.hung if len(tally.started) > self.hung else 0
         wrong = tally.wrong_count + invented + tally.ended_twice
@@ -517,7 +587,7 @@ class Soak:
             print("counters:", stats)
         print("errors:", dict(tally.errors.most_common()))
         print("faults:", dict(faults.injected.most_common()))
-        requests = sum(tally.counts[name] for name in KINDS)
+        requests = sum(tally.counts[name] for name in KINDS) + tally.counts["driven"]
         served = tally.counts["answered"] + tally.counts["error"] + tally.counts["wrong"]
         print(
             f"soak: {seconds:.0f} s, seed {self.seed}, {requests} requests ({requests / seconds:.0f}/s,"
@@ -526,7 +596,7 @@ class Soak:
             f" {lost} lost, {duplicated} duplicated, {self.hung} hung, {wrong} wrong,"
             f" {len(self.counters)} counters off, memory {growth:+.1f} MB, descriptors {left:+d}"
         )
-        good = not (lost or duplicated or self.hung or wrong or self.counters) and left <= 0
+        good = driven_well and not (lost or duplicated or self.hung or wrong or self.counters) and left <= 0
         return good and requests == served and growth < GROWTH_ALLOWED and tally.counts["answered"] > 0
 
 

@@ -122,7 +122,7 @@ static int get(const char *host, const char *path, const rqx_timeouts *timeouts,
 
 START_TEST(deadlines_come_when_they_are_due)
 {
-    rqx_timeouts timeouts = {RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, 150};
+    rqx_timeouts timeouts = {RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, 150, 0, 0};
     int i;
 
     for (i = 0; i < 4; i++) {
@@ -154,7 +154,7 @@ END_TEST
 
 static void *wait_in_vain(void *user)
 {
-    rqx_timeouts timeouts = {RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, 200};
+    rqx_timeouts timeouts = {RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, 200, 0, 0};
     long long begin = now_ms();
 
     *(int *)user = get("127.0.0.1", "/never", &timeouts, NULL);

@@ -87,7 +87,7 @@ static int world_new(struct world *world, rqx_mode mode)
     rqx_client_options_init(&options);
     options.trust_env = 0;
     options.protocols = server.h2 ? RQX_PROTO_HTTP2 : RQX_PROTO_HTTP1;
-    options.timeouts = (rqx_timeouts){30000, 30000, 30000, 30000, RQX_NO_TIMEOUT};
+    options.timeouts = (rqx_timeouts){30000, 30000, 30000, 30000, RQX_NO_TIMEOUT, 0, 0};
     options.max_redirects = 5;
     rv = rqx_engine_new(&engine_options, &world->engine);
     if (rv == 0)
@@ -516,7 +516,8 @@ static void download(struct world *world)
 
 static void give_up(struct world *world, int total_ms)
 {
-    rqx_timeouts timeouts = {RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, total_ms};
+    rqx_timeouts timeouts = {
+        RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, total_ms, 0, 0};
     rqx_request *request = make_request("GET", server_url(&server, "/never"));
     rqx_response *response;
     long long begin = now_ms();

@@ -356,7 +356,7 @@ static bool do_cancel(struct worker *worker)
 static bool do_time_out(struct worker *worker)
 {
     struct world *world = worker->world;
-    rqx_timeouts timeouts = {RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, 5};
+    rqx_timeouts timeouts = {RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, 5, 0, 0};
     rqx_request *request = make_request(world, "GET", "/never");
     struct job job;
     rqx_response *response;
@@ -427,7 +427,7 @@ static void quiet_options(rqx_client_options *options)
     rqx_client_options_init(options);
     options->trust_env = 0;
     options->protocols = server.h2 ? RQX_PROTO_HTTP2 : RQX_PROTO_HTTP1;
-    options->timeouts = (rqx_timeouts){60000, 60000, 60000, 60000, RQX_NO_TIMEOUT};
+    options->timeouts = (rqx_timeouts){60000, 60000, 60000, 60000, RQX_NO_TIMEOUT, 0, 0};
 }
 
 /* Another client of the same engine, closed with requests under way. */
