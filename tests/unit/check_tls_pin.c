@@ -273,6 +273,38 @@ START_TEST(a_borrowed_context_may_be_pinned)
 }
 END_TEST
 
+/* Ciphers without certificates, which a borrowed context may allow, have no key that could be pinned. */
+START_TEST(a_peer_without_a_certificate_does_not_match)
+{
+    static const char ciphers[] = "AECDH-AES128-SHA:@SECLEVEL=0";
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    struct server server = {.identity = &good, .max_version = TLS1_2_VERSION, .ciphers = ciphers};
+    const char *pin = pin_of(good.cert);
+    struct rqx__tls_facts facts;
+    struct rqx__wire *wire;
+    struct rqx__err err;
+    rqx_tls *tls = NULL;
+
+    ck_assert_int_eq(SSL_CTX_set_cipher_list(ctx, ciphers), 1);
+    ck_assert_int_eq(rqx_tls_from_ssl_ctx(ctx, 1, &pin, 1, &tls), 0);
+    ck_assert_int_eq(outcome(tls, &server, &err), RQX_ERR_TLS_PIN);
+    ck_assert_str_eq(err.text, "peer has no certificate, and so no pinned key");
+    rqx_tls_unref(tls);
+    ck_assert_int_eq(rqx_tls_from_ssl_ctx(ctx, 1, NULL, 0, &tls), 0);
+    wire = tls_on(tls, start_server(&server), HOST, 443, BOTH);
+    ck_assert_int_eq(drive_handshake(wire, &err), 0);
+    ck_assert_int_eq(rqx__tls_wire_facts(wire, &facts), 0);
+    ck_assert_uint_eq(facts.certificate.len, 0);
+    ck_assert(!facts.verified);
+    rqx__tls_facts_done(&facts);
+    rqx__wire_free(wire);
+    join_server(&server);
+    rqx_tls_unref(tls);
+    SSL_CTX_free(ctx);
+    free_server(&server);
+}
+END_TEST
+
 #ifdef RQX_TEST_ALLOC
 START_TEST(each_allocation_may_fail)
 {
@@ -315,6 +347,7 @@ static Suite *tls_pin_suite(void)
         sessions_are_resumed_with_whom_matched,
         no_session_is_kept_of_whom_did_not_match,
         a_borrowed_context_may_be_pinned,
+        a_peer_without_a_certificate_does_not_match,
 #ifdef RQX_TEST_ALLOC
         each_allocation_may_fail,
 #endif
