@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Runs pytest, and runs the few tests that failed once more, alone.
+"""Runs pytest on two files at a time, and runs the few tests that failed once more, alone.
 
     run_pytest.py PYTEST-ARGUMENT...
 
-Some tests look at time and memory, and a machine that is busy with something else can make one fail. A test that fails alone too has
-failed. More than a handful of failures are never noise: then nothing is run again.
+Most tests wait for servers and deadlines, so two at a time take half of the time. Some look at time and memory, and a machine that is
+busy with something else can make one fail. A test that fails alone too has failed. More than a handful of failures are never noise: then
+nothing is run again.
 """
 
 import re
@@ -12,6 +13,7 @@ import subprocess
 import sys
 
 MOST = 5
+TOGETHER = ("-n", "2", "--dist", "loadfile")
 WITH_VALUE = ("-c", "--rootdir", "-m", "-k", "-o")
 SUM = re.compile(r"^=*\s*(?:\d+ [a-z]+, )*\d+ (?:passed|failed|errors?)(?:, \d+ [a-z]+)*(?: in .*)?$")
 
@@ -41,7 +43,7 @@ def failures(lines):
 
 def main():
     arguments = sys.argv[1:]
-    status, lines, total = run(arguments)
+    status, lines, total = run([*TOGETHER, *arguments])
     again = failures(lines)
     if status != 1 or not 0 < len(again) <= MOST:
         print(total)

@@ -3,12 +3,13 @@
 
     httpx_suite.py BUILD-DIR
 
-BUILD-DIR/pyext/stage is the package under test.  The tests come from httpx's source package on PyPI; they and the environment that they
+BUILD-DIR/pyext/stage is the package under test, or RQX_STAGE.  The tests come from httpx's source package on PyPI; they and the environment that they
 need are kept in BUILD-DIR.
 """
 
 import collections
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -57,10 +58,12 @@ def judge(results):
 
 def main():
     build = pathlib.Path(sys.argv[1]).resolve()
+    stage = pathlib.Path(os.environ.get("RQX_STAGE", build / "pyext/stage"))
     python = sources.make_venv(build / "venv-httpx", "requirements-httpx.txt")
     report = build / "httpx-suite.json"
     report.unlink(missing_ok=True)
-    command = [python, HERE / "run_httpx_suite.py", sources.unpack(python, "httpx", VERSION, build), "-P", "requestx", "--path", build / "pyext/stage"]
+    source = sources.unpack(python, "httpx", VERSION, build)
+    command = [python, HERE / "run_httpx_suite.py", source, "-P", "requestx", "--path", stage]
     command += ["--shim", "--backend", "both", "--json", report]
     for pair in REBRAND:
         command += ["--rebrand", pair]

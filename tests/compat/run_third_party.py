@@ -4,7 +4,7 @@ third_party_exceptions.txt names.
 
     run_third_party.py BUILD-DIR [LIBRARY...]
 
-BUILD-DIR/pyext/stage is the package under test.  The libraries and their tests come from their source packages on PyPI;
+BUILD-DIR/pyext/stage is the package under test, or RQX_STAGE.  The libraries and their tests come from their source packages on PyPI;
 these and the environment that they need are kept in BUILD-DIR.  The libraries are run as they are.  In their tests, the
 agent's and the package's names are replaced where httpx's are looked for in a text.
 """
@@ -53,10 +53,10 @@ def unpack(build, python, library):
     return folder
 
 
-def run_tests(build, python, library, folder):
+def run_tests(build, stage, python, library, folder):
     report = build / f"{library.name}.xml"
     report.unlink(missing_ok=True)
-    places = (HERE / "stand_in", build / "pyext/stage", folder / library.source)
+    places = (HERE / "stand_in", stage, folder / library.source)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, places)), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [python, "-m", "pytest", "-q", "-o", "addopts=", "-o", "asyncio_default_fixture_loop_scope=function"]
     command += ["-o", "junit_family=xunit1", "-p", "no:cacheprovider", "-W", "error::pytest.PytestUnraisableExceptionWarning"]
@@ -102,12 +102,13 @@ def judge(library, found):
 
 def main():
     build = pathlib.Path(sys.argv[1]).resolve()
+    stage = pathlib.Path(os.environ.get("RQX_STAGE", build / "pyext/stage"))
     python = sources.make_venv(build / "venv-third-party", "requirements-third-party.txt")
     problems, counts = [], collections.Counter()
     for library in LIBRARIES:
         if sys.argv[2:] and library.name not in sys.argv[2:]:
             continue
-        found = outcomes(run_tests(build, python, library, unpack(build, python, library)))
+        found = outcomes(run_tests(build, stage, python, library, unpack(build, python, library)))
         here = collections.Counter(outcome for outcome, _ in found.values())
         print(f"{library.name} {library.version}: " + ", ".join(f"{here[what]} {what}" for what in sorted(here)))
         problems += judge(library, found)
