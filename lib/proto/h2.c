@@ -249,18 +249,54 @@ static bool found_violation(const struct rqx__h2 *h2)
     return !h2->goaway && !h2->shut && h2->ids_left != 0 && !nghttp2_session_check_request_allowed(h2->session);
 }
 
-/* Gives nghttp2 a piece that is small enough for what it brings to count before the next one's frames do. */
-static void take_piece(struct rqx__h2 *h2, const uint8_t *data, size_t len)
+static void give(struct rqx__h2 *h2, const uint8_t *data, size_t len)
 {
-    ssize_t rv;
+    ssize_t rv = nghttp2_session_mem_recv(h2->session, data, len);
 
-    if (rqx__h2_guard_scan(h2, data, len) < 0)
-        return;
-    rv = nghttp2_session_mem_recv(h2->session, data, len);
     if (rv < 0)
         rqx__h2_fatal(h2, rqx__h2_error_of((int)rv));
     else if (found_violation(h2))
         write_farewell(h2);
+}
+
+/* A WINDOW_UPDATE of zero for a stream: nghttp2 gets one of one instead, and the stream is reset. */
+static void refuse_zero_update(struct rqx__h2 *h2)
+{
+    static const uint8_t one = 1;
+    int32_t id = h2->zero_update;
+    struct rqx__stream *stream;
+    struct rqx__err err;
+
+    h2->zero_update = 0;
+    h2->scan_zeros = false;
+    h2->scan_left = 0;
+    give(h2, &one, 1);
+    stream = h2->fatal.code == 0 ? rqx__h2_stream(h2, id) : NULL;
+    if (stream == NULL)
+        return;
+    rqx__err_set(&err, RQX_ERR_PROTOCOL, "%s: WINDOW_UPDATE of zero", rqx_error_text(RQX_ERR_PROTOCOL));
+    err.h2_code = NGHTTP2_PROTOCOL_ERROR;
+    rqx__h2_kill(h2, stream, NGHTTP2_PROTOCOL_ERROR, &err);
+}
+
+/* Gives nghttp2 a piece that is small enough for what it brings to count before the next one's frames do. */
+static void take_piece(struct rqx__h2 *h2, const uint8_t *data, size_t len)
+{
+    while (len != 0 && h2->fatal.code == 0) {
+        ssize_t plain = rqx__h2_guard_scan(h2, data, len);
+
+        if (plain < 0)
+            return;
+        if (plain != 0)
+            give(h2, data, (size_t)plain);
+        data += plain;
+        len -= (size_t)plain;
+        if (h2->zero_update != 0 && h2->fatal.code == 0) {
+            refuse_zero_update(h2);
+            data++;
+            len--;
+        }
+    }
 }
 
 static int h2_recv(struct rqx__codec *codec, const uint8_t *data, size_t len, struct rqx__err *err)

@@ -119,32 +119,71 @@ static int count_frame(struct rqx__h2 *h2, uint32_t length, uint8_t type, uint8_
     return 0;
 }
 
-int rqx__h2_guard_scan(struct rqx__h2 *h2, const uint8_t *data, size_t len)
+static int32_t scanned_id(const struct rqx__h2 *h2)
 {
-    while (len != 0) {
-        size_t piece;
-        const uint8_t *header = h2->scan_header;
+    const uint8_t *id = h2->scan_header + 5;
 
+    return (int32_t)(((uint32_t)id[0] & 0x7f) << 24 | (uint32_t)id[1] << 16 | (uint32_t)id[2] << 8 | id[3]);
+}
+
+/* The header of a frame is complete. */
+static int begin_frame(struct rqx__h2 *h2)
+{
+    const uint8_t *header = h2->scan_header;
+
+    h2->scan_have = 0;
+    h2->scan_left = (uint32_t)header[0] << 16 | (uint32_t)header[1] << 8 | header[2];
+    h2->scan_zeros = header[3] == NGHTTP2_WINDOW_UPDATE && h2->scan_left == 4 && scanned_id(h2) != 0;
+    return count_frame(h2, h2->scan_left, header[3], header[4]);
+}
+
+/*
+ * Looks at bytes of a WINDOW_UPDATE's increment.  One of zero is an error of its stream alone (RFC 9113 section 6.9),
+ * for which nghttp2 ends the connection.  Gives how many of them it may have.
+ */
+static size_t scan_increment(struct rqx__h2 *h2, const uint8_t *data, size_t len)
+{
+    size_t i;
+
+    for (i = 0; i < len && h2->scan_zeros; i++, h2->scan_left--) {
+        uint8_t byte = h2->scan_left == 4 ? data[i] & 0x7f : data[i];
+
+        h2->scan_zeros = byte == 0;
+        if (h2->scan_zeros && h2->scan_left == 1) {
+            h2->zero_update = scanned_id(h2);
+            return i;
+        }
+    }
+    return i;
+}
+
+ssize_t rqx__h2_guard_scan(struct rqx__h2 *h2, const uint8_t *data, size_t len)
+{
+    size_t done = 0;
+
+    while (done < len) {
+        size_t piece = len - done;
+
+        if (h2->scan_left != 0 && h2->scan_zeros) {
+            done += scan_increment(h2, data + done, piece < h2->scan_left ? piece : h2->scan_left);
+            if (h2->zero_update != 0)
+                return (ssize_t)done;
+            continue;
+        }
         if (h2->scan_left != 0) {
-            piece = len < h2->scan_left ? len : h2->scan_left;
+            piece = piece < h2->scan_left ? piece : h2->scan_left;
             h2->scan_left -= (uint32_t)piece;
         } else {
-            piece = FRAME_HEADER - h2->scan_have;
-            if (piece > len)
-                piece = len;
-            memcpy(h2->scan_header + h2->scan_have, data, piece);
+            if (piece > FRAME_HEADER - h2->scan_have)
+                piece = FRAME_HEADER - h2->scan_have;
+            memcpy(h2->scan_header + h2->scan_have, data + done, piece);
             h2->scan_have += piece;
-            if (h2->scan_have == FRAME_HEADER) {
-                h2->scan_have = 0;
-                h2->scan_left = (uint32_t)header[0] << 16 | (uint32_t)header[1] << 8 | header[2];
-                if (count_frame(h2, h2->scan_left, header[3], header[4]) < 0)
-                    return RQX_ERR_FLOOD;
-            }
+            if (h2->scan_have == FRAME_HEADER && begin_frame(h2) < 0)
+                return RQX_ERR_FLOOD;
         }
-        data += piece;
-        len -= piece;
+        done += piece;
     }
-    return 0;
+    return (ssize_t)done;
 }
 
 /* ---- liveness ---- */

@@ -131,6 +131,8 @@ struct rqx__h2 {
     uint8_t scan_header[9]; /* of the frame that begins */
     size_t scan_have;       /* bytes of it that came */
     uint32_t scan_left;     /* bytes of the frame's payload that did not */
+    bool scan_zeros;        /* it is a WINDOW_UPDATE of a stream, and its bytes so far were zero */
+    int32_t zero_update;    /* stream whose WINDOW_UPDATE of zero is at hand; 0: none */
     size_t continuations;   /* CONTINUATION frames of this header section */
     size_t max_continuations;
     uint64_t budget_bytes; /* bytes of bodies that did not count as a refill yet */
@@ -230,8 +232,12 @@ void rqx__h2_reset_tick(struct rqx__h2 *h2);
 /* ---- h2_guard.c ---- */
 
 void rqx__h2_guard_init(struct rqx__h2 *h2);
-/* Looks at bytes from the peer before nghttp2 does; RQX_ERR_FLOOD (h2->fatal). */
-int rqx__h2_guard_scan(struct rqx__h2 *h2, const uint8_t *data, size_t len);
+/*
+ * Looks at bytes from the peer before nghttp2 does: how many of them it may have as they are, which is all but where
+ * h2->zero_update was set: the next byte is the last one of a WINDOW_UPDATE of zero for that stream.  RQX_ERR_FLOOD
+ * (h2->fatal).
+ */
+ssize_t rqx__h2_guard_scan(struct rqx__h2 *h2, const uint8_t *data, size_t len);
 /* What makes up for frames that bring nothing: a header section of a request or response, bytes of a body either way.
  */
 void rqx__h2_guard_progress(struct rqx__h2 *h2);

@@ -62,13 +62,15 @@ row(
     "The code of a GOAWAY reaches the streams that it closes, so that HTTP_1_1_REQUIRED leads to HTTP/1.1",
     "h2/http11-required",
     _in(_GOAWAY, "test_http_1_1_required_goes_on_over_http_1_1", "test_http_1_1_required_where_only_http_2_is_allowed")
-    + " unit/check_h2_close.c::goaway_may_demand_http_1_1",
+    + " unit/check_h2_close.c::goaway_may_demand_http_1_1"
+    + " integration/test_must_show_goaway.py::test_http_1_1_required_is_remembered",
 )
 row(
     "goaway-graceful",
     "GOAWAY during the handshake or the first request; a warning with 2^31-1, and then a second one",
     "h2/goaway-first h2/goaway-flood",
-    _in(_GOAWAY, "test_graceful_goaway_in_two_steps", "test_goaway_without_any_stream_taken"),
+    _in(_GOAWAY, "test_graceful_goaway_in_two_steps", "test_goaway_without_any_stream_taken")
+    + " integration/test_must_show_goaway.py::test_goaway_and_the_end_at_once",
 )
 row(
     "refused",
@@ -80,7 +82,8 @@ row(
     "misdirected",
     "421: asked again on another connection, whatever the method",
     "h2/misdirected h2/misdirected-for-ever",
-    _in(_GOAWAY, "test_421_is_asked_again_on_another_connection", "test_421_twice_is_the_answer"),
+    _in(_GOAWAY, "test_421_is_asked_again_on_another_connection", "test_421_twice_is_the_answer")
+    + " integration/test_retries.py::test_the_budget_of_replays_is_not_used_up_by_421_and_417",
 )
 row(
     "one-connection",
@@ -113,10 +116,11 @@ row(
 )
 row(
     "own-resets",
-    "Our own cancelling must not look like an attack: a cancelled stream counts until its reset is sent",
+    "Our own cancelling must not look like an attack: a cancelled stream counts until the peer knows of it",
     "",
     _in(_STREAMS, "test_ten_thousand_exchanges_cancelled_at_random_moments")
-    + " unit/check_h2_close.c::a_cancelled_stream_counts_until_its_reset_is_known integration/test_must_show_streams.py::test_cancels_are_paced_by_what_the_peer_has_read",
+    + " unit/check_h2_close.c::a_cancelled_stream_counts_until_its_reset_is_known"
+    + " integration/test_must_show_streams.py::test_cancels_are_paced_by_what_the_peer_has_read unit/check_h2_reset.c::the_wait_is_bounded",
 )
 row(
     "cancel-unsent",
@@ -146,7 +150,8 @@ row(
     "window-errors",
     "Windows beyond 2^31-1 and increments of zero: of a stream its own error, of the connection the connection's",
     "h2/window-overflow-* h2/window-update-*",
-    "unit/check_h2_guard.c::window_errors_of_a_stream_are_its_own",
+    "unit/check_h2_guard.c::window_errors_of_a_stream_are_its_own"
+    + " unit/check_h2_guard.c::a_window_update_of_zero_is_its_streams_error",
 )
 row(
     "window-enforced",
@@ -187,14 +192,14 @@ row(
     "h2/ping-flood h2/ping-ack-flood h2/settings-flood h2/empty-data-flood h2/priority-flood h2/rst-flood h2/window-update-flood h2/unknown-flood h2/goaway-flood h2/data-on-closed-streams",
     "unit/check_h2_guard.c::answers_do_not_pile_up unit/check_h2_guard.c::frames_that_come_with_progress_are_no_flood",
 )
-row("ids-used-up", "A connection whose stream ids are used up drains", "", "unit/check_h2_close.c::a_connection_drains_when_its_ids_are_used_up")
+row("ids-used-up", "A connection whose stream ids are used up drains, and another is made", "", "unit/check_h2_close.c::a_connection_drains_when_its_ids_are_used_up unit/check_replay.c::a_connection_without_ids_is_replaced")
 row(
     "interim",
     "Any number of interim responses before the final one; END_STREAM on one, and 101, are malformed",
     "h2/interim-many h2/interim-ends-stream h2/status-101 h2/data-after-interim h1/many-100 h1/unasked-101",
     "unit/check_h2_response.c::interim_responses_come_before_the_final_one",
 )
-row("early-hints", "103 is given to those who ask for it", "", "integration/test_h2.py::test_interim_responses_reach_their_hook")
+row("early-hints", "103 is given to those who ask for it", "", "integration/test_h2.py::test_interim_responses_reach_their_hook integration/test_py_informational.py::test_early_hints_reach_the_hook")
 row(
     "no-body",
     "HEAD, 204 and 304 may announce a length without a body; otherwise the sum must be right",

@@ -266,3 +266,49 @@ def test_421_twice_is_the_answer(any_probe, peer):
     client = any_probe()
     done = client.get(server.url("/421?times=5"))
     assert (done.error, done.status, done.retries) == ("", 421, 1)
+
+
+def test_goaway_and_the_end_at_once(any_probe, peer):
+    """The last words and FIN in one piece: what is above the id goes elsewhere, what is below is lost."""
+
+    def first(conn):
+        conn.handshake()
+        reqs = [conn.expect_request() for _ in range(4)]
+        with conn.cork():
+            conn.respond(reqs[0].stream_id, 200, b"first")
+            conn.goaway(reqs[1].stream_id)
+        conn.close()
+
+    server = peer([first, None])
+    client = any_probe()
+    runs = client.submit_all([(server.url(f"/?i={i}"), {"method": "POST", "body": "x"}) for i in range(4)])
+    done = [run.wait() for run in runs]
+    by_id = {int(r.query["i"]): r.stream_id for r in server.conns[0].requests}
+    done.sort(key=lambda one: by_id[int(one.url.partition("i=")[2])])
+    assert (done[0].error, done[0].body, done[0].retries) == ("", b"first", 0)
+    assert (done[1].error, done[1].retries) == ("GOAWAY", 0)
+    assert [(one.error, one.body, one.retries) for one in done[2:]] == [("", b"ok", 1)] * 2
+    assert len(server.conns[1].requests) == 2
+
+
+@pytest.mark.parametrize("how", ["rst", "goaway"])
+def test_http_1_1_required_is_remembered(any_probe, ca, how):
+    """By RST_STREAM or by GOAWAY: the request goes on over HTTP/1.1, and so do all that follow."""
+
+    def demand(conn):
+        conn.handshake()
+        request = conn.expect_request()
+        if how == "rst":
+            conn.rst(request.stream_id, frames.HTTP_1_1_REQUIRED)
+        else:
+            conn.goaway(0, frames.HTTP_1_1_REQUIRED)
+        conn.until_closed()
+
+    with Peer(ca, demand, alpn=("h2", "http/1.1")) as server:
+        client = any_probe(max_replays=0)
+        done = client.post(server.url("/echo"), body="x")
+        assert (done.error, done.version, done.retries) == ("", 11, 1), done
+        for _ in range(3):
+            done = client.get(server.url("/"))
+            assert (done.error, done.version, done.retries) == ("", 11, 0)
+        assert len(server.conns) == 1

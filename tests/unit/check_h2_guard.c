@@ -474,6 +474,74 @@ START_TEST(window_errors_of_a_stream_are_its_own)
 }
 END_TEST
 
+/* RFC 9113 section 6.9: so is an increment of zero, however it is cut into pieces. */
+START_TEST(a_window_update_of_zero_is_its_streams_error)
+{
+    static const uint8_t zeros[2][4] = {{0, 0, 0, 0}, {0x80, 0, 0, 0}};
+    uint8_t frame[13];
+    size_t cut;
+
+    for (cut = 0; cut < sizeof frame; cut++) {
+        struct owner owner;
+        struct owner other;
+        struct link fresh;
+
+        link_init(&fresh);
+        raw_greet(&fresh);
+        owner_post(&owner, 100000, 100000);
+        raw_request(&fresh, &owner);
+        owner_init(&other, "/");
+        raw_request(&fresh, &other);
+        put_header(frame, 4, NGHTTP2_WINDOW_UPDATE, 0, 1);
+        memcpy(frame + 9, zeros[cut % 2], 4);
+        ck_assert_int_eq(link_recv(&fresh, frame, cut), 0);
+        ck_assert_int_eq(owner.closes, 0);
+        ck_assert_int_eq(link_recv(&fresh, frame + cut, sizeof frame - cut), 0);
+        check_closed(&owner, RQX_ERR_PROTOCOL, RQX__CLOSE_NO_BYTES);
+        ck_assert_str_eq(owner.err.text, V "WINDOW_UPDATE of zero");
+        ck_assert_int_eq(link_send(&fresh), 0);
+        ck_assert_uint_eq(find_frame(&fresh, NGHTTP2_RST_STREAM, 1)->word, NGHTTP2_PROTOCOL_ERROR);
+        /* once more, for a stream that is closed by now; and what follows is read as it is */
+        ck_assert_int_eq(link_recv(&fresh, frame, sizeof frame), 0);
+        ck_assert_int_eq(raw_word(&fresh, NGHTTP2_WINDOW_UPDATE, 3, 256), 0);
+        ck_assert_int_eq(raw_headers(&fresh, 3, true, "200", NULL), 0);
+        check_closed_well(&other);
+        link_done(&fresh);
+    }
+}
+END_TEST
+
+START_TEST(a_window_update_of_zero_among_other_frames)
+{
+    struct owner owner;
+    struct owner other;
+    uint8_t bytes[9 + 8 + 13 + 9 + 1];
+
+    owner_init(&owner, "/");
+    raw_request(&link, &owner);
+    owner_init(&other, "/");
+    raw_request(&link, &other);
+    put_header(bytes, 8, NGHTTP2_PING, 0, 0);
+    memcpy(bytes + 9, "12345678", 8);
+    put_header(bytes + 17, 4, NGHTTP2_WINDOW_UPDATE, 0, 1);
+    memset(bytes + 26, 0, 4);
+    put_header(bytes + 30, 1, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, 3);
+    bytes[39] = 0x88;
+    ck_assert_int_eq(link_recv(&link, bytes, sizeof bytes), 0);
+    check_closed(&owner, RQX_ERR_PROTOCOL, RQX__CLOSE_NO_BYTES);
+    check_closed_well(&other);
+}
+END_TEST
+
+START_TEST(a_window_update_of_zero_for_an_idle_stream_ends_the_connection)
+{
+    struct owner owner;
+
+    open_get(&owner);
+    ck_assert_int_eq(raw_word(&link, NGHTTP2_WINDOW_UPDATE, 99, 0), RQX_ERR_PROTOCOL);
+}
+END_TEST
+
 /* A push before the peer saw our SETTINGS: refused, but its fields pass through the decoder. */
 START_TEST(an_early_push_is_refused)
 {
@@ -627,6 +695,9 @@ static Suite *h2_guard_suite(void)
     tcase_add_test(tcase, a_frame_larger_than_allowed_ends_the_connection);
     tcase_add_test(tcase, frames_between_headers_and_continuation_end_the_connection);
     tcase_add_test(tcase, window_errors_of_a_stream_are_its_own);
+    tcase_add_test(tcase, a_window_update_of_zero_is_its_streams_error);
+    tcase_add_test(tcase, a_window_update_of_zero_among_other_frames);
+    tcase_add_test(tcase, a_window_update_of_zero_for_an_idle_stream_ends_the_connection);
     tcase_add_test(tcase, an_early_push_is_refused);
     tcase_add_test(tcase, a_peer_that_speaks_no_http_2_is_told_apart);
     tcase_add_test(tcase, goaway_follows_a_frame_that_was_begun);

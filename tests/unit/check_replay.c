@@ -5,7 +5,10 @@
 
 #include <requestx/requestx.h>
 
+#include "client/client.h"
+#include "client/conn.h"
 #include "http_server.h"
+#include "proto/h2_internal.h"
 #include "support.h"
 
 static struct http_server server;
@@ -190,6 +193,95 @@ START_TEST(a_pause_before_a_retry_ends_with_the_response)
 }
 END_TEST
 
+static void find_conn(struct rqx__map_node *node, void *user)
+{
+    struct rqx__origin *origin = RQX__OF(node, struct rqx__origin, map_node);
+
+    if (!rqx__list_empty(&origin->conns))
+        *(struct rqx__conn **)user = RQX__OF(origin->conns.next, struct rqx__conn, origin_node);
+}
+
+/* Leaves the client's connection two stream ids, the last that there are. */
+static void use_ids_up(rqx_client *client)
+{
+    struct rqx__conn *conn = NULL;
+    struct rqx__h2 *h2;
+
+    rqx__map_each(&client->pool.origins, find_conn, &conn);
+    ck_assert_ptr_nonnull(conn);
+    h2 = rqx__h2_of(conn->codec);
+    ck_assert_int_eq(nghttp2_session_set_next_stream_id(h2->session, INT32_MAX - 2), 0);
+    h2->ids_left = 2;
+}
+
+/* RFC 9113 section 5.1.1: a client that has used up the ids makes a new connection. */
+START_TEST(a_connection_without_ids_is_replaced)
+{
+    static const struct {
+        int32_t stream;
+        uint64_t conn;
+    } wanted[] = {{1, 1}, {INT32_MAX - 2, 1}, {INT32_MAX, 1}, {1, 2}, {3, 2}};
+    rqx_engine *engine = new_engine(RQX_MODE_SYNC, 0);
+    rqx_client *client = new_client(engine);
+    rqx_request *request = new_request("GET", "/ok");
+    size_t i;
+
+    for (i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        rqx_response *response = NULL;
+
+        ck_assert_int_eq(rqx_client_perform(client, request, &response), 0);
+        ck_assert_int_eq(rqx_response_stream_id(response), wanted[i].stream);
+        ck_assert_uint_eq(rqx_response_connection_id(response), wanted[i].conn);
+        ck_assert_int_eq(rqx_response_retries(response), 0);
+        expect_body(response, "hello");
+        rqx_response_unref(response);
+        if (i == 0)
+            use_ids_up(client);
+    }
+    rqx_request_unref(request);
+    rqx_client_unref(client);
+    rqx_engine_unref(engine);
+}
+END_TEST
+
+/* Those that are too many for the ids that are left go to the new connection, while the last ones are still open. */
+START_TEST(many_at_once_share_the_last_ids_and_a_new_connection)
+{
+    rqx_engine *engine = new_engine(RQX_MODE_EMBEDDED, 1);
+    rqx_client *client = new_client(engine);
+    rqx_request *request = new_request("GET", "/ok");
+    rqx_response *response = NULL;
+    rqx_event events[16];
+    int on_first = 0;
+    int done = 0;
+    int i;
+
+    ck_assert_int_eq(rqx_client_submit(client, request, NULL, &response), 0);
+    while (rqx_engine_take(engine, events, 1) == 0)
+        drive(engine);
+    rqx_response_unref(response);
+    use_ids_up(client);
+    for (i = 0; i < 20; i++)
+        ck_assert_int_eq(rqx_client_submit(client, request, NULL, &response), 0);
+    while (done < 20) {
+        int count = rqx_engine_take(engine, events, 16);
+
+        for (i = 0; i < count; i++, done++) {
+            ck_assert_int_eq(rqx_response_error(events[i].response)->code, 0);
+            on_first += rqx_response_connection_id(events[i].response) == 1;
+            rqx_response_unref(events[i].response);
+        }
+        if (done < 20)
+            drive(engine);
+    }
+    ck_assert_int_eq(on_first, 2);
+    ck_assert_int_eq(atomic_load(&server.connections), 2);
+    rqx_request_unref(request);
+    rqx_client_unref(client);
+    rqx_engine_unref(engine);
+}
+END_TEST
+
 static Suite *replay_suite(void)
 {
     Suite *suite = suite_create("replay");
@@ -207,6 +299,8 @@ static Suite *replay_suite(void)
         tcase_add_test(cases[i], a_pause_before_a_retry_ends_with_the_response);
     }
     tcase_add_test(h2, a_refused_stream_is_sent_again);
+    tcase_add_test(h2, a_connection_without_ids_is_replaced);
+    tcase_add_test(h2, many_at_once_share_the_last_ids_and_a_new_connection);
     return suite;
 }
 
