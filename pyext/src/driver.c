@@ -170,21 +170,6 @@ static int wake_ready(CoreDriver *self)
     return rc;
 }
 
-/* The same where a task may be running. */
-static void wake_ready_soon(CoreDriver *self)
-{
-    while (self->ready_at < self->ready_len) {
-        CoreOp *op = self->ready[self->ready_at++];
-
-        if (!self->is_trio)
-            core_op_wake_soon(op);
-        else if (core_op_wake(op) < 0)
-            PyErr_WriteUnraisable((PyObject *)op);
-        Py_DECREF(op);
-    }
-    self->ready_at = self->ready_len = 0;
-}
-
 static PyObject *bound_dispatch(CoreDriver *self)
 {
     return PyObject_GetAttrString((PyObject *)self, "_dispatch");
@@ -400,6 +385,26 @@ int core_driver_loop_closed(CoreDriver *self)
 
 /* --- letting go of the loop --- */
 
+/* Whether nobody but this thread can be in the loop now; -1 with an exception. */
+static int loop_is_ours(CoreDriver *self)
+{
+    PyObject *running = self->is_trio ? running_trio_token() : running_asyncio_loop(self->state), *result;
+    int ours;
+
+    if (running == NULL && PyErr_Occurred())
+        return -1;
+    ours = running == self->loop;
+    Py_XDECREF(running);
+    if (ours || self->is_trio || PyThread_get_thread_ident() != self->thread)
+        return ours;
+    result = PyObject_CallMethod(self->loop, "is_running", NULL);
+    if (result == NULL)
+        return -1;
+    ours = PyObject_Not(result);
+    Py_DECREF(result);
+    return ours;
+}
+
 #define LEASE_NAME "requestx._core.engine"
 
 static void end_lease(PyObject *lease)
@@ -434,26 +439,6 @@ static PyObject *remove_reader_soon(CoreDriver *self)
             PyObject_CallMethodObjArgs(self->loop, self->state->names.call_soon_threadsafe, function, self->loop, NULL);
     Py_XDECREF(function);
     return result;
-}
-
-/* Whether nobody but this thread can be in the loop now; -1 with an exception. */
-static int loop_is_ours(CoreDriver *self)
-{
-    PyObject *running = running_asyncio_loop(self->state), *result;
-    int ours;
-
-    if (running == NULL)
-        return -1;
-    ours = running == self->loop;
-    Py_DECREF(running);
-    if (ours || PyThread_get_thread_ident() != self->thread)
-        return ours;
-    result = PyObject_CallMethod(self->loop, "is_running", NULL);
-    if (result == NULL)
-        return -1;
-    ours = PyObject_Not(result);
-    Py_DECREF(result);
-    return ours;
 }
 
 static PyObject *end_watch(CoreDriver *self)
@@ -528,6 +513,54 @@ int core_driver_rebind(CoreDriver *self, PyObject *loop, int is_trio)
     Py_XSETREF(self->loop, Py_NewRef(loop));
     self->is_trio = is_trio;
     return watch(self);
+}
+
+/* --- being shut down --- */
+
+static PyObject *wake_here(PyObject *op, PyObject *unused)
+{
+    (void)unused;
+    if (core_op_wake((CoreOp *)op) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef wake_method = {"wake", wake_here, METH_NOARGS, NULL};
+
+/* Has the loop, which may run in another thread, wake |op|.  One that is closed has nobody left who waits. */
+static void wake_there(CoreDriver *self, CoreOp *op)
+{
+    PyObject *function = PyCFunction_New(&wake_method, (PyObject *)op), *result = NULL;
+
+    if (function != NULL && self->is_trio)
+        result = PyObject_CallMethod(self->loop, "run_sync_soon", "O", function);
+    else if (function != NULL)
+        result = PyObject_CallMethodOneArg(self->loop, self->state->names.call_soon_threadsafe, function);
+    if (result == NULL)
+        PyErr_Clear();
+    Py_XDECREF(function);
+    Py_XDECREF(result);
+}
+
+/* Wakes all who are in line from wherever, such as from within a task, or from another thread. */
+static void wake_ready_soon(CoreDriver *self)
+{
+    int ours = self->ready_at == self->ready_len ? 1 : loop_is_ours(self);
+
+    if (ours < 0)
+        PyErr_Clear();
+    while (self->ready_at < self->ready_len) {
+        CoreOp *op = self->ready[self->ready_at++];
+
+        if (ours <= 0)
+            wake_there(self, op);
+        else if (!self->is_trio)
+            core_op_wake_soon(op);
+        else if (core_op_wake(op) < 0)
+            PyErr_WriteUnraisable((PyObject *)op);
+        Py_DECREF(op);
+    }
+    self->ready_at = self->ready_len = 0;
 }
 
 void core_driver_shutdown(CoreDriver *self)

@@ -205,6 +205,32 @@ def test_a_client_that_is_dropped_in_another_thread_before_its_loop_ends(run, ca
     assert descriptors() <= before
 
 
+def test_a_client_that_is_closed_in_another_thread(run, ca, peer):
+    """Who waits for it is woken there where they wait."""
+    server, failed = peer(), []
+
+    async def main():
+        client = requestx.AsyncClient(ca_bundle=ca.ca_file, timeout=None)
+        assert (await client.get(server.url("/"))).text == "ok"
+
+        async def wait():
+            with pytest.raises(requestx.TransportError):
+                await client.get(server.url("/never"))
+            failed.append(threading.get_ident())
+
+        def close():
+            server.wait(lambda: len(server.requests("/never")) == 5)
+            client._transport._pool.close()
+
+        thread = threading.Thread(target=close)
+        thread.start()
+        await many(5, wait)
+        thread.join()
+
+    run(main)
+    assert failed == [threading.get_ident()] * 5
+
+
 def test_a_client_whose_loop_went_to_another_thread(ca, nginx):
     """Who made the engine is not who runs the loop now: that one must be told, not done to."""
     loop = asyncio.new_event_loop()
