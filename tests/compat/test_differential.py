@@ -1,7 +1,8 @@
 """requestx and httpx 0.28.1 side by side: the same generated requests to the same server, which tells what it saw.
 
-By clients that wait and clients that are awaited, in HTTP/1.1 and HTTP/2. `RQX_EXAMPLES=2500 pytest -o timeout=900 tests/compat -k differential`
-tries more.
+By clients that wait and clients that are awaited, in HTTP/1.1 and HTTP/2. To try more:
+
+    RQX_EXAMPLES=2500 pytest -o timeout=0 -o faulthandler_timeout=0 tests/compat -k differential
 """
 
 import string

@@ -1,6 +1,6 @@
 """Many requests of each kind, in a process of their own: objects, descriptors and memory stay as they are.
 
-`RQX_LEAK_REQUESTS=100000 pytest -rP tests/compat/test_leaks.py` is the whole measure, which takes an hour, and shows the
+`RQX_LEAK_REQUESTS=100000 pytest -rP -o faulthandler_timeout=0 tests/compat/test_leaks.py` is the whole measure, which takes an hour, and shows the
 figures. Without the variable there are as many as show a leak of an object or of some hundred bytes in each request.
 More of the plain kinds are in integration/test_py_leaks.py.
 """
