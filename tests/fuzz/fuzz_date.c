@@ -13,7 +13,7 @@
 #define NOW     INT64_C(1700000000)
 #define LONGEST (INT64_C(36525) * 86400 * 1000)
 
-static void check_date(rqx_slice text, int64_t seconds)
+static void check_date(int64_t seconds)
 {
     time_t when = (time_t)seconds;
     int64_t again = 0;
@@ -26,9 +26,9 @@ static void check_date(rqx_slice text, int64_t seconds)
     if (parts.tm_year + 1900 < 1000 || parts.tm_year + 1900 > 9999) /* four digits; a leap second may lead beyond */
         return;
     FUZZ_ASSERT(rqx__http_date((rqx_slice){written, len}, NOW, &again) == 0 && again == seconds);
-    /* cookies take two digits for other centuries, and none before 1601 */
-    if (parts.tm_year + 1900 > 1601 && memchr(text.data, '-', text.len) == NULL && rqx__cookie_date(text, &again) == 0)
-        FUZZ_ASSERT(again == seconds);
+    /* cookies take none before 1601 */
+    if (parts.tm_year + 1900 > 1601)
+        FUZZ_ASSERT(rqx__cookie_date((rqx_slice){written, len}, &again) == 0 && again == seconds);
 }
 
 static void check_wait(rqx_slice text)
@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int64_t seconds = 0;
 
     if (rqx__http_date(text, NOW, &seconds) == 0)
-        check_date(text, seconds);
+        check_date(seconds);
     check_wait(text);
     free(copy);
     return 0;

@@ -184,7 +184,18 @@ Sun, 06 Nov 1994 08:49:37 +0000
  5""".splitlines()
 
 
+DIGEST = [
+    ('Digest realm="r@h", qop="auth, auth-int", algorithm=SHA-256, nonce="n", opaque="o", userhash=true, charset=UTF-8', 'nextnonce="m", qop=auth'),
+    ('Digest realm="r", nonce="n", algorithm=MD5, Digest realm="r", nonce="n", algorithm=SHA-512-256-sess, qop=auth', 'rspauth="x"'),
+    ('Basic realm="x", Digest realm=r, nonce=n, Bearer', ''), ("Negotiate YWJj==, NTLM", ""), (",, Digest realm=\"a\\\"b\\\\\", nonce=\"\" ,", "nextnonce=\"q\\\"\""),
+    ('Digest realm="open', ''), ("Digest realm=r, nonce=n, qop=auth-int", "nextnonce=a, nextnonce=b"), ("Digest realm=r, nonce=n, stale=TRUE", "x"),
+    ("Digest " + ", ".join("p%d=v" % i for i in range(30)), ""), ('Digest realm="", nonce="x", realm="y"', ""), ("Digest realm = r , nonce\t=\tn", "nextnonce = z"),
+]
+
+
 def text_seeds():
+    for i, (field, info) in enumerate(DIGEST):
+        seed("digest", "%02d" % i, field, b"\0", info)
     for name, (how, data) in SOCKS.items():
         seed("socks", name, bytes([how, 3]), bytes.fromhex(data))
     for i, text in enumerate(DATES):
