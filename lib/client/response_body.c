@@ -167,6 +167,20 @@ int rqx_response_read_raw(rqx_response *response, void *buffer, size_t cap, size
     return rv;
 }
 
+/* Which codings there are is known with the head.  0, or as read_raw where it has not come. */
+static int await_head(struct rqx__exchange *exchange)
+{
+    struct rqx_engine *engine = exchange->client->engine;
+    int rv = rqx__engine_lock(engine);
+
+    if (rv < 0)
+        return rv;
+    if (!exchange->head_seen || exchange->discard)
+        rv = nothing_left(exchange);
+    rqx__engine_unlock_quiet(engine);
+    return rv;
+}
+
 static int give_decoded(struct rqx_response *response, void *buffer, size_t cap, size_t *ret_len)
 {
     size_t len = response->decoded.len < cap ? response->decoded.len : cap;
@@ -208,8 +222,10 @@ int rqx_response_read(rqx_response *response, void *buffer, size_t cap, size_t *
     *ret_len = 0;
     if (response->exchange == NULL || !response->exchange->streamed)
         return RQX_ERR_STATE;
-    rv = make_decoder(response);
-    if (rv < 0)
+    rv = response->decoder_made ? 0 : await_head(response->exchange);
+    if (rv == 0)
+        rv = make_decoder(response);
+    if (rv != 0)
         return rv;
     if (response->decoder == NULL && !response->decoder_finished)
         return rqx_response_read_raw(response, buffer, cap, ret_len);

@@ -58,6 +58,17 @@ static inline void answer_bytes(struct server_stream *stream, size_t len)
     stream->len = len;
 }
 
+/* Puts "hello hello hello" as gzip has it in place. */
+static inline void answer_gzip(struct server_stream *stream)
+{
+    static const unsigned char packed[] = {0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03,
+                                           0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0x57, 0xc8, 0x40, 0x90, 0x00,
+                                           0x80, 0x88, 0xf9, 0xe5, 0x11, 0x00, 0x00, 0x00};
+
+    answer_bytes(stream, sizeof packed);
+    memcpy(stream->body, packed, sizeof packed);
+}
+
 /* Puts the answer's body in place; gives the status, 0: no answer, -1: refuse or close. */
 static inline int server_answer(struct http_server *server, struct server_stream *stream, char *location, size_t size)
 {
@@ -78,6 +89,10 @@ static inline int server_answer(struct http_server *server, struct server_stream
             snprintf(location, size, "/ok");
         stream->len = 0;
         return 302;
+    }
+    if (strcmp(stream->path, "/gzip") == 0) {
+        answer_gzip(stream);
+        return 200;
     }
     if (strcmp(stream->path, "/never") == 0)
         return 0;
@@ -143,6 +158,8 @@ static inline void write_all(int fd, const char *data, size_t len)
 
 static inline void h1_serve(struct server_conn *conn)
 {
+    static const char early[] = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+
     for (;;) {
         struct server_stream stream = {.body = NULL};
         char location[64];
@@ -155,7 +172,10 @@ static inline void h1_serve(struct server_conn *conn)
         }
         status = server_answer(conn->server, &stream, location, sizeof location);
         if (status > 0) {
-            snprintf(head, sizeof head, "HTTP/1.1 %d Fine\r\nContent-Length: %zu\r\n%s%s%s\r\n", status, stream.len,
+            if (strcmp(stream.path, "/early") == 0)
+                write_all(conn->fd, early, sizeof early - 1);
+            snprintf(head, sizeof head, "HTTP/1.1 %d Fine\r\nContent-Length: %zu\r\n%s%s%s%s\r\n", status, stream.len,
+                     strcmp(stream.path, "/gzip") == 0 ? "Content-Encoding: gzip\r\n" : "",
                      location[0] ? "Location: " : "", location, location[0] ? "\r\n" : "");
             write_all(conn->fd, head, strlen(head));
             write_all(conn->fd, stream.body, stream.len);
@@ -244,11 +264,19 @@ static int h2_on_frame(nghttp2_session *session, const nghttp2_frame *frame, voi
             {(uint8_t *)":status", (uint8_t *)status_text, 7, 3, 0},
             {(uint8_t *)"location", (uint8_t *)location, 8, strlen(location), 0},
         };
+        nghttp2_nv packed = {(uint8_t *)"content-encoding", (uint8_t *)"gzip", 16, 4, 0};
+        nghttp2_nv early[] = {{(uint8_t *)":status", (uint8_t *)"103", 7, 3, 0},
+                              {(uint8_t *)"link", (uint8_t *)"</a>", 4, 4, 0}};
+        bool has_second = location[0] != '\0' || strcmp(stream->path, "/gzip") == 0;
 
+        if (location[0] == '\0')
+            fields[1] = packed;
+        if (strcmp(stream->path, "/early") == 0)
+            nghttp2_submit_headers(session, 0, frame->hd.stream_id, NULL, early, 2, NULL);
         snprintf(status_text, sizeof status_text, "%d", status);
         body.source.ptr = stream;
         body.read_callback = h2_read_body;
-        return nghttp2_submit_response(session, frame->hd.stream_id, fields, location[0] ? 2 : 1, &body);
+        return nghttp2_submit_response(session, frame->hd.stream_id, fields, has_second ? 2 : 1, &body);
     }
     return 0;
 }

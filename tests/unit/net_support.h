@@ -27,6 +27,7 @@
 
 #include <requestx/error.h>
 
+#include "support.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "loop/loop.h"
@@ -189,6 +190,7 @@ static inline bool get_all(int fd, void *data, size_t len)
  * leaks. */
 static inline void leave_child(bool good)
 {
+    RQX_KEEP_COVERAGE();
     if (good)
         kill(getpid(), SIGKILL);
     _exit(EXIT_FAILURE);

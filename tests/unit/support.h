@@ -20,6 +20,14 @@
         return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;                                                              \
     }
 
+/* What a forked child reached is kept only if it says so before it ends by a signal or _exit(). */
+#ifdef RQX_COVERAGE
+void __gcov_dump(void);
+#define RQX_KEEP_COVERAGE() __gcov_dump()
+#else
+#define RQX_KEEP_COVERAGE() ((void)0)
+#endif
+
 /* Adds a case named |name| with one test function, as most suites here have. */
 static inline TCase *rqx_add_case(Suite *suite, const char *name)
 {
