@@ -102,6 +102,10 @@ def check_distribution(root, problems):
         name = path.relative_to(root).as_posix()
         if path.suffix in (".rst", ".svg", ".py", ".conf") and name not in listed:
             problems.append(f"{name} is not in the lists of docs/docs.am")
+    manuals = (root / "docs" / "conf.py").read_text(encoding="utf-8")
+    for path in sorted((root / "docs" / "c").glob("*.rst")):
+        if f'("c/{path.stem}", ' not in manuals:
+            problems.append(f"docs/c/{path.name} has no manual page in docs/conf.py")
 
 
 def inventory(path):

@@ -443,7 +443,7 @@ START_TEST(the_next_nonce_is_heeded)
 
     ck_assert_int_eq(rqx__auth_info(auth, origin, &rqx__hash_ops, text("nextnonce=\"x\"")), 0);
     expect_answer(auth, "https://a:443", NULL);
-    challenge_with(auth, "https://a:443", "Digest realm=r, nonce=one, qop=auth, opaque=\"\", algorithm=SHA-256");
+    challenge_with(auth, "https://a:443", "Digest realm=r, nonce=one, qop=auth, opaque=\"o\", algorithm=SHA-256");
     expect_answer(auth, "https://a:443", "nc=00000001");
     ck_assert_int_eq(rqx__auth_info(auth, origin, &rqx__hash_ops, text("qop=auth, rspauth=\"x\"")), 0);
     ck_assert_int_eq(rqx__auth_info(auth, origin, &rqx__hash_ops, text("nextnonce=\"")), 0);
@@ -453,7 +453,7 @@ START_TEST(the_next_nonce_is_heeded)
     expect_answer(auth, "https://a:443", "nc=00000002");
     ck_assert_int_eq(rqx__auth_info(auth, origin, &rqx__hash_ops, text("nextnonce=\"t\\wo\", qop=auth")), 0);
     expect_answer(auth, "https://a:443", "realm=\"r\", nonce=\"two\"");
-    expect_answer(auth, "https://a:443", "algorithm=SHA-256, opaque=\"\", qop=auth, nc=00000002");
+    expect_answer(auth, "https://a:443", "algorithm=SHA-256, opaque=\"o\", qop=auth, nc=00000002");
     rqx_auth_unref(auth);
 }
 END_TEST
