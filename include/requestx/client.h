@@ -24,7 +24,11 @@ RQX_BEGIN_DECLS
 typedef struct rqx_limits {
     /** connections at once, dials included; default 100 */
     int64_t max_connections;
-    /** idle connections kept; default 20 */
+    /**
+     * idle connections kept; default 20.  Those beyond are closed a tenth of a second late, since a burst of answers
+     * leaves many idle that are wanted again at once; in SYNC mode, where nobody drives between calls, at the next call
+     * after that.  0: at once
+     */
     int64_t max_keepalive;
     /** an idle connection is closed after; default 5,000 */
     int64_t keepalive_expiry_ms;

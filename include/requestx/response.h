@@ -67,8 +67,10 @@ RQX_API void rqx_response_resume_body(rqx_response *response);
  * exchange fails with it), RQX_ERR_NOMEM.  Any thread.  Since 0.1.
  */
 RQX_API int rqx_response_write_body(rqx_response *response, const void *data, size_t len, size_t *ret_taken);
-/** Tells that a pushed body is complete.  Errors: RQX_ERR_STATE, RQX_ERR_REQUEST_LENGTH (less than announced).  Any
- * thread. Since 0.1. */
+/**
+ * Tells that a pushed body is complete.  0 too where the peer answered all of an announced length before that was told.
+ * Errors: RQX_ERR_STATE (as above), RQX_ERR_REQUEST_LENGTH (less than announced).  Any thread.  Since 0.1.
+ */
 RQX_API int rqx_response_end_body(rqx_response *response);
 
 /**

@@ -186,10 +186,23 @@ int rqx_response_write_body(rqx_response *response, const void *data, size_t len
     return rv;
 }
 
+/* All that was announced was given, and the peer was quicker with its answer than the user with the end. */
+static bool was_given_whole(const struct rqx__exchange *exchange)
+{
+    const struct rqx__body *body = &exchange->request->body;
+
+    return exchange->state == RQX__EXCHANGE_DONE && exchange->response.err.code == 0 && body->kind == RQX__BODY_PUSH &&
+           !exchange->upload.ended && body->length >= 0 && exchange->upload.offset == (uint64_t)body->length;
+}
+
 static int end_locked(struct rqx__exchange *exchange)
 {
     struct rqx__upload *upload = &exchange->upload;
 
+    if (was_given_whole(exchange)) {
+        upload->ended = true;
+        return 0;
+    }
     if (!takes_push(exchange))
         return RQX_ERR_STATE;
     if (upload->body->length >= 0 && upload->offset < (uint64_t)upload->body->length)

@@ -339,6 +339,29 @@ START_TEST(a_pushed_body_is_echoed)
 }
 END_TEST
 
+/* Over HTTP/1.1 the announced length ends the body: the answer may come before the end is told. */
+START_TEST(the_end_of_a_pushed_body_may_come_after_the_answer)
+{
+    rqx_engine *engine = new_engine(RQX_MODE_SYNC, 0);
+    rqx_client *client = new_client(engine);
+    rqx_request *request = new_request("POST", "/echo");
+    rqx_response *response = NULL;
+    size_t taken;
+
+    rqx_request_set_body_push(request, 4);
+    ck_assert_int_eq(rqx_client_submit(client, request, NULL, &response), 0);
+    ck_assert_int_eq(rqx_response_write_body(response, "1234", 4, &taken), 0);
+    ck_assert_int_eq(rqx_response_wait(response, RQX_EVENT_DONE, RQX_NO_TIMEOUT), 0);
+    ck_assert_int_eq(rqx_response_end_body(response), 0);
+    ck_assert_int_eq(rqx_response_end_body(response), RQX_ERR_STATE);
+    expect_body(response, "1234");
+    rqx_response_unref(response);
+    rqx_request_unref(request);
+    rqx_client_unref(client);
+    rqx_engine_unref(engine);
+}
+END_TEST
+
 START_TEST(a_pushed_body_too_long_is_refused)
 {
     rqx_engine *engine = new_engine(RQX_MODE_SYNC, 0);
@@ -934,6 +957,7 @@ static Suite *engine_suite(void)
     add_common(h2);
     tcase_add_test(h1, socket_options_are_set_before_connecting);
     tcase_add_test(h1, a_streamed_response_keeps_its_connection_until_it_is_read);
+    tcase_add_test(h1, the_end_of_a_pushed_body_may_come_after_the_answer);
     tcase_add_test(h1, a_fresh_connection_closed_without_an_answer_is_an_error);
     tcase_add_test(h2, requests_beyond_the_peer_s_streams_wait_their_turn);
     return suite;

@@ -152,6 +152,36 @@ START_TEST(nobody_calls_back_after_the_last_reference)
 }
 END_TEST
 
+/* Nobody drives after the last answer: what must not be kept was closed before. */
+START_TEST(no_idle_connection_is_kept_where_none_may_be)
+{
+    rqx_engine *engine = new_engine(RQX_MODE_SYNC, 0);
+    rqx_client_options options;
+    rqx_client *client = NULL;
+    rqx_request *request = new_request("GET", "/ok");
+    rqx_engine_stats stats;
+    int i;
+
+    rqx_client_options_init(&options);
+    options.trust_env = 0;
+    options.protocols = server.h2 ? RQX_PROTO_HTTP2 : RQX_PROTO_HTTP1;
+    options.limits.max_keepalive = 0;
+    ck_assert_int_eq(rqx_client_new(engine, &options, &client), 0);
+    for (i = 0; i < 3; i++) {
+        rqx_response *response = NULL;
+
+        ck_assert_int_eq(rqx_client_perform(client, request, &response), 0);
+        rqx_response_unref(response);
+        rqx_engine_get_stats(engine, &stats);
+        ck_assert_uint_eq(stats.connections_open, 0);
+        ck_assert_uint_eq(stats.connections_made, (uint64_t)i + 1);
+    }
+    rqx_request_unref(request);
+    rqx_client_unref(client);
+    rqx_engine_unref(engine);
+}
+END_TEST
+
 static Suite *engine_life_suite(void)
 {
     Suite *suite = suite_create("engine: life");
@@ -162,6 +192,8 @@ static Suite *engine_life_suite(void)
     tcase_add_checked_fixture(h2, start_h2, stop);
     tcase_add_loop_test(h1, nobody_calls_back_after_the_last_reference, 0, 3);
     tcase_add_loop_test(h2, nobody_calls_back_after_the_last_reference, 0, 3);
+    tcase_add_test(h1, no_idle_connection_is_kept_where_none_may_be);
+    tcase_add_test(h2, no_idle_connection_is_kept_where_none_may_be);
     tcase_add_loop_test(h2, a_client_that_is_freed_says_goodbye, 0, 3);
     return suite;
 }
