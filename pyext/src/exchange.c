@@ -287,6 +287,28 @@ static PyObject *exchange_interim(PyObject *op, PyObject *unused)
     return rc < 0 ? NULL : interim;
 }
 
+/* --- for who traces --- */
+
+/* (protocol or None, stream id, connection made, TLS made, request sent, retries, socket's path or None) */
+static PyObject *exchange_progress(PyObject *op, PyObject *unused)
+{
+    CoreExchange *self = (CoreExchange *)op;
+    const rqx_response *native = self->exchange.native;
+    rqx_http_version version = rqx_response_version(native);
+    PyObject *path = ((CoreTransport *)self->transport)->uds;
+    rqx_timings timings;
+
+    (void)unused;
+    rqx_response_timings(native, &timings);
+    return Py_BuildValue("(ziNNNiO)",
+                         version == RQX_HTTP_UNKNOWN ? NULL
+                         : version == RQX_HTTP_2     ? "http2"
+                                                     : "http11",
+                         (int)rqx_response_stream_id(native), PyBool_FromLong(timings.connect_us >= 0),
+                         PyBool_FromLong(timings.tls_us >= 0), PyBool_FromLong(timings.sent_us >= 0),
+                         rqx_response_retries(native), path == NULL ? Py_None : path);
+}
+
 /* --- the type --- */
 
 static int exchange_traverse(PyObject *op, visitproc visit, void *arg)
@@ -337,6 +359,8 @@ static PyMethodDef exchange_methods[] = {
     {"interim", exchange_interim, METH_NOARGS,
      "interim($self, /)\n--\n\nThe next 1xx response as (status, Headers); None: the final one is there.  Async: to be "
      "awaited."},
+    {"progress", exchange_progress, METH_NOARGS,
+     "progress($self, /)\n--\n\n(protocol, stream_id, connected, secured, sent, retries, path), as far as it came."},
     {"cancel", exchange_cancel, METH_NOARGS, "cancel($self, /)\n--\n\nGive the exchange up."},
     {NULL, NULL, 0, NULL},
 };

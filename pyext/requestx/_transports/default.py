@@ -148,11 +148,13 @@ class HTTPTransport(_EngineTransport, BaseTransport):
         if "trace" in request.extensions:
             from .._trace import traced
 
-            return traced(self._exchange, request)
+            return traced(self, request)
         return self._exchange(request)
 
-    def _exchange(self, request):
+    def _exchange(self, request, made=None):
         exchange = self._pool.submit(request)
+        if made is not None:
+            made.append(exchange)
         tell = request.extensions.get("informational")
         if exchange.wants_body:
             try:
@@ -189,11 +191,13 @@ class AsyncHTTPTransport(_EngineTransport, AsyncBaseTransport):
         if "trace" in request.extensions:
             from .._trace import async_traced
 
-            return await async_traced(self._exchange, request)
+            return await async_traced(self, request)
         return await self._exchange(request)
 
-    async def _exchange(self, request):
+    async def _exchange(self, request, made=None):
         exchange = self._pool.submit(request)
+        if made is not None:
+            made.append(exchange)
         try:
             if exchange.wants_body:
                 async for part in request.stream:
