@@ -27,7 +27,8 @@ RQX_API int rqx_auth_bearer(const char *token, size_t token_len, rqx_auth **ret_
  * is answered once, with MD5, SHA-256 or SHA-512-256, whichever of those offered is strongest, where the request's body
  * can be sent again (bytes and files can; a callback can if it has a rewind); otherwise the 401 is the answer.  What a
  * server asked for is remembered for its origin, so that later requests answer it at once.  Integrity protection of the
- * body (auth-int) is used where nothing else is offered, for bodies that are bytes.
+ * body (auth-int) is used where nothing else is offered, for bodies that are bytes,
+ * a MiB at most.
  *
  * Errors: RQX_ERR_INVALID_ARGUMENT (control characters, above 64 KiB), RQX_ERR_NOMEM.  Since 0.1.
  */

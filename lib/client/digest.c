@@ -7,7 +7,10 @@
 #include "http/url.h"
 #include "net/hash.h"
 
-/* What auth-int covers; false: it is not known before it is sent. */
+/* Largest body that is hashed: that happens under the engine's lock, and all others wait. */
+#define HASHED_MAX (1024 * 1024)
+
+/* What auth-int covers; false: it is not known before it is sent, or too large. */
 static bool know_body(const struct rqx__exchange *exchange, rqx_slice *ret_body)
 {
     const struct rqx__body *body = &exchange->request->body;
@@ -15,7 +18,7 @@ static bool know_body(const struct rqx__exchange *exchange, rqx_slice *ret_body)
     *ret_body = (rqx_slice){"", 0};
     if (body->kind == RQX__BODY_NONE || exchange->hop.drop_body)
         return true;
-    if (body->kind != RQX__BODY_BYTES)
+    if (body->kind != RQX__BODY_BYTES || body->length > HASHED_MAX)
         return false;
     *ret_body = (rqx_slice){(const char *)body->bytes, (size_t)body->length};
     return true;

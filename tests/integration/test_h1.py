@@ -377,3 +377,27 @@ def test_each_response_byte_by_byte(client, h1peer):
     server = h1peer(reply=whole, piece=1)
     done = client.get(server.url("/"))
     assert (done.body, done.trailers) == (b"hello world", [("X-T", "1")])
+
+
+def test_a_challenge_before_the_body_leaves_it_whole(any_probe, h1peer):
+    """Digest with a body that can be read once: it was not touched yet, so it goes with the answer."""
+
+    def challenges(conn):
+        request = conn.read_request(body=False)
+        assert "expect" in request.headers and "authorization" not in request.headers
+        conn.send(b'HTTP/1.1 401 No\r\nContent-Length: 0\r\nWWW-Authenticate: Digest realm="r", nonce="n", qop="auth"\r\n\r\n')
+        conn.until_closed()
+
+    def answers(conn):
+        request = conn.read_request(body=False)
+        assert request.headers["authorization"].startswith("Digest ")
+        conn.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        conn.read_body(request)
+        assert request.body == b"12345"
+        conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        conn.until_closed()
+
+    server = h1peer([challenges, answers])
+    client = any_probe(expect_continue_ms=10_000, auth=[("digest", "user", "pass")])
+    done = client.post(server.url("/"), body="12345", body_kind="callback", header={"Expect": "100-continue"})
+    assert (done.error, done.status, done.body, len(done.history)) == ("", 200, b"ok", 1), done

@@ -386,8 +386,13 @@ END_TEST
 
 START_TEST(integrity_covers_bytes)
 {
-    static const char *const answers[] = {DENIED("Digest realm=\"r\", nonce=\"n\", qop=\"auth-int\""), ANSWER(""),
-                                          NULL};
+    static const char *const answers[] = {
+        DENIED("Digest realm=\"r\", nonce=\"n\", qop=\"auth-int\""),
+        ANSWER(""),
+        ANSWER(""),
+        NULL,
+    };
+    static char large[1024 * 1024 + 1];
     rqx_auth *auth = digest_auth();
     rqx_request *request = NULL;
     int status = 0;
@@ -400,6 +405,10 @@ START_TEST(integrity_covers_bytes)
     ck_assert_int_eq(exchange(request, &status), 0);
     ck_assert_int_eq(status, 200);
     ck_assert(answered(1, "qop=auth-int") && answered(1, "uri=\"*\""));
+    /* hashing more would keep others waiting */
+    ck_assert_int_eq(rqx_request_set_body(request, large, sizeof large), 0);
+    ck_assert_int_eq(exchange(request, &status), 0);
+    ck_assert_str_eq(line_of(2, "Authorization"), "");
     rqx_request_unref(request);
     rqx_auth_unref(auth);
     script_stop(&server);

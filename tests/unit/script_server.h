@@ -8,7 +8,7 @@
 #include "net_support.h"
 
 #define SCRIPT_MAX  16
-#define SCRIPT_TEXT 65536
+#define SCRIPT_TEXT (2 * 1024 * 1024)
 
 struct script_server {
     int fd;
