@@ -81,7 +81,8 @@ def read_excuses(path):
 
 def show(source, path, line):
     with open(os.path.join(source, path), encoding="utf-8") as file:
-        return file.read().splitlines()[line - 1].strip()
+        lines = file.read().splitlines()
+    return lines[line - 1].strip() if line <= len(lines) else ""
 
 
 def main():

@@ -193,7 +193,23 @@ DIGEST = [
 ]
 
 
+NETRC = [
+    "machine example.com login a password b\ndefault login c password d\n", "machine h login \"a b\" password \"c\\\"d\"", "# comment\nmachine h\nlogin l\naccount x\npassword p",
+    "macdef init\nput x\n\nmachine h login l password p", "machine h", "machine", "login x", "machine h login", "machine h login a password b machine h login c password d",
+    "default login a password b machine h login c password d", "machine h password p", "machine h login a:b password c", "machine \"open", "\\", "unknown word",
+]
+
+MULTIPART = [
+    b"\x00a::1\x00\x00b::2\x00", b"\x02file:name.txt:content\r\nof two lines", b"\x03cb:f:gives\x00\x07cb2:g:gives more\x00\x01bytes::x", b"",
+    b"\x00na\"me\r\n::v\x00\x02f:\"quoted\".txt:--frontie\r\n--fronti", b"\x00x::--frontier--\x00", b"\x02frontier:x:y", b"\x03x:y:frontier", b"\x00:::\x00\x00::",
+]
+
+
 def text_seeds():
+    for i, text in enumerate(NETRC):
+        seed("netrc", "%02d" % i, text)
+    for i, data in enumerate(MULTIPART):
+        seed("multipart", "%02d" % i, bytes([i]), data)
     for i, (field, info) in enumerate(DIGEST):
         seed("digest", "%02d" % i, field, b"\0", info)
     for name, (how, data) in SOCKS.items():
