@@ -531,6 +531,12 @@ static long rss_kb(void)
     return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
+/* What is allocated, apart from what the allocator keeps. */
+static long used_kb(void)
+{
+    return (long)(mallinfo2().uordblks / 1024);
+}
+
 static int descriptors(void)
 {
     DIR *dir = opendir("/proc/self/fd");
@@ -587,6 +593,8 @@ int main(int argc, char **argv)
     int before = descriptors();
     long first;
     long last;
+    long first_used;
+    long last_used;
     int i;
 
     if (argc != 11)
@@ -609,8 +617,10 @@ int main(int argc, char **argv)
         pthread_create(&driver, NULL, drive, NULL);
     load(seconds * 0.3, strtoull(argv[3], NULL, 10));
     first = rss_kb();
+    first_used = used_kb();
     load(seconds * 0.7, strtoull(argv[3], NULL, 10) + 1);
     last = rss_kb();
+    last_used = used_kb();
     rqx_engine_get_stats(soak.engine, &stats);
     rqx_client_unref(soak.client);
     rqx_client_unref(soak.proxied);
@@ -620,9 +630,9 @@ int main(int argc, char **argv)
     rqx_engine_unref(soak.engine);
     fclose(soak.answered);
     printf("{\"requests\": %ld, \"answered\": %ld, \"errors\": %ld, \"wrong\": %ld, \"hung\": %ld, \"open\": %llu, "
-           "\"growth_kb\": %ld, \"descriptors\": %d}\n",
+           "\"growth_kb\": %ld, \"used_kb\": %ld, \"descriptors\": %d}\n",
            atomic_load(&soak.requests), atomic_load(&soak.good), atomic_load(&soak.errors), atomic_load(&soak.wrong),
            atomic_load(&soak.hung), (unsigned long long)(stats.exchanges_open + stats.exchanges_queued), last - first,
-           descriptors() - before);
+           last_used - first_used, descriptors() - before);
     return 0;
 }

@@ -1,5 +1,5 @@
 """The servers of the soak, in a process that is killed and started again and again: HTTP/2 and HTTP/1.1 over TLS,
-HTTP/1.1 in clear, and a proxy.
+HTTP/1.1 in clear, and proxies, HTTP and SOCKS.
 
 Each request that does something has a number. It is written to a file before it is answered, so that what was
 processed is known whatever becomes of this process. Started as a program: one JSON argument, the ports as a JSON line
@@ -21,6 +21,7 @@ from support.h1conn import head
 from support.h1peer import H1Peer
 from support.peer import Peer
 from support.proxy_peer import ProxyPeer
+from support.socks_peer import SocksPeer
 
 
 LIE = os.environ.get("RQX_SOAK_LIE")  # for the test of the soak itself: "twice" or "wrong-bytes"
@@ -136,6 +137,7 @@ def main(argument):
         "h1": H1Peer(tls_context=context(given["pair"], ["http/1.1"]), check=False, handlers=one),
         "plain": H1Peer(check=False, handlers=one),
         "proxy": ProxyPeer(check=False),
+        "socks": SocksPeer(check=False),
     }
     print(json.dumps({name: server.port for name, server in servers.items()}), flush=True)
     sys.stdin.read()
