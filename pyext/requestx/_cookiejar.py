@@ -11,7 +11,16 @@ from . import _core
 
 class Policy(DefaultCookiePolicy):
     """Refuses cookies for what a registry owns ("com", "co.uk", "github.io") and for parts of an address, and keeps those
-    without a domain to their host (RFC 6265 sections 5.1.3, 5.3 and 5.4)."""
+    without a domain to their host (RFC 6265 sections 5.1.3, 5.3 and 5.4); and those whose name begins with "__Secure-" or
+    "__Host-" where the rest does not keep that promise (its successor, section 4.1.3)."""
+
+    def set_ok(self, cookie, request):
+        name = cookie.name.lower()
+        if name.startswith(("__secure-", "__host-")) and not (cookie.secure and request.type == "https"):
+            return False
+        if name.startswith("__host-") and (cookie.domain_specified or cookie.path != "/"):
+            return False
+        return super().set_ok(cookie, request)
 
     def set_ok_domain(self, cookie, request):
         if cookie.domain_specified:

@@ -200,6 +200,25 @@ def test_own_header_wins(client):
     assert client.get("https://example.org/", headers={"Cookie": "b=2"}).text == "b=2"
 
 
+@pytest.mark.parametrize(
+    ("scheme", "cookie", "kept"),
+    [
+        ("https", "__Secure-a=1; Secure", True),
+        ("https", "__Secure-a=1; Secure; Domain=example.org", True),
+        ("https", "__secure-a=1", False),
+        ("http", "__Secure-a=1; Secure", False),
+        ("https", "__Host-a=1; Secure; Path=/", True),
+        ("https", "__Host-a=1; Path=/", False),
+        ("https", "__HOST-a=1; Secure; Path=/x", False),
+        ("https", "__Host-a=1; Secure; Path=/; Domain=example.org", False),
+        ("http", "Secure-a=1", True),
+    ],
+)
+def test_names_that_promise_are_kept_only_if_true(client, scheme, cookie, kept):
+    set_by(client, f"{scheme}://example.org/x/y", cookie)
+    assert len(client.cookies) == kept
+
+
 def test_own_policy_is_obeyed():
     class Nothing(http.cookiejar.DefaultCookiePolicy):
         def set_ok(self, cookie, request):
