@@ -92,7 +92,7 @@ typedef struct rqx_client_options {
     int max_redirects;
     /** moves to another connection of provably unprocessed requests; default 6 */
     int max_replays;
-    /** further tries where connecting failed; default 0 */
+    /** further tries where connecting failed or took longer than connect_ms; default 0 */
     int connect_retries;
     /** how long a request with `Expect: 100-continue` waits; default 1,000 */
     int64_t expect_continue_ms;

@@ -232,6 +232,8 @@ static void time_out(struct rqx__exchange *exchange, const struct deadline *dead
         rqx__exchange_goes_on(exchange);
         return;
     }
+    if (deadline->code == RQX_ERR_CONNECT_TIMEOUT && rqx__connect_again(exchange, deadline->code))
+        return;
     if (rqx__retry_failed(exchange, deadline->code, 0))
         return;
     rqx__exchange_end(exchange, &err, H2_CANCEL);

@@ -281,18 +281,24 @@ bool rqx__exchange_goes_on(struct rqx__exchange *exchange)
     return true;
 }
 
+bool rqx__connect_again(struct rqx__exchange *exchange, int code)
+{
+    bool transient = rqx__retry_kind_of(code) == RQX__RETRY_CONNECT || code == RQX_ERR_TRUNCATED;
+
+    if (!transient || exchange->connect_tries_left == 0 || exchange->client->closed)
+        return false;
+    rqx__exchange_leave(exchange, H2_CANCEL);
+    exchange->connect_tries_left--;
+    exchange->response.retries++;
+    exchange->backoffs++;
+    back_off(exchange);
+    return true;
+}
+
 void rqx__exchange_dial_failed(struct rqx__exchange *exchange, const struct rqx__err *err)
 {
-    bool transient = err->code == RQX_ERR_CONNECT || err->code == RQX_ERR_TLS_HANDSHAKE ||
-                     err->code == RQX_ERR_PROXY_CONNECT || err->code == RQX_ERR_TRUNCATED;
-
-    if (transient && exchange->connect_tries_left != 0) {
-        exchange->connect_tries_left--;
-        exchange->response.retries++;
-        exchange->backoffs++;
-        back_off(exchange);
+    if (rqx__connect_again(exchange, err->code))
         return;
-    }
     if (!rqx__retry_failed(exchange, err->code, RQX__CLOSE_UNPROCESSED))
         rqx__exchange_end(exchange, err, H2_CANCEL);
 }

@@ -4,6 +4,7 @@ text that names host, phase and cause."""
 import errno
 import socket
 import struct
+import time
 
 import pytest
 
@@ -35,6 +36,15 @@ def test_every_address_of_a_name_is_refused(probe, unused_port):
 def test_all_who_wait_for_a_dial_are_told(any_probe, unused_port):
     group = any_probe().group(f"https://127.0.0.1:{unused_port}/", 50)
     assert group.errors == {"CONNECT": 50}
+
+
+def test_connect_retries_after_a_connect_timeout(any_probe, black_hole):
+    """As httpx does it; each try has all of the time."""
+    began = time.monotonic()
+    done = any_probe(connect_retries=2, connect_ms=100).post(f"http://127.0.0.1:{black_hole}/", body="x")
+    assert (done.error, done.retries) == ("CONNECT_TIMEOUT", 2)
+    assert done.error_text.endswith("(after 3 attempts)")
+    assert time.monotonic() - began >= 0.3
 
 
 def test_connect_retries(any_probe, unused_port):

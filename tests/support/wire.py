@@ -151,7 +151,7 @@ class Wire:
             del self.output[:sent]
 
     def _broken(self):
-        self.output.clear()
+        self.output = bytearray()  # another thread may be looking at the old one
         self.eof = self.was_reset = True
 
     def try_read(self):
@@ -255,7 +255,7 @@ class Wire:
     def _forget(self):
         self._arm(0)
         self.closed = self.eof = True
-        self.output.clear()
+        self.output = bytearray()  # another thread may be looking at the old one
         self.sock.close()
 
 
