@@ -18,7 +18,8 @@ from support.leak_kinds import KINDS, SLOW
 
 WHOLE = "RQX_LEAK_REQUESTS" in os.environ
 # Each response that is given up costs a connection, or leaves it idle: as many as may be idle are more or less by chance.
-STILL_OPEN = dict.fromkeys(["sync_dropped_http1", "awaited_closed_early_http1", "cancelled_http1", "wait_for_http1"], 20)
+GIVEN_UP = ("sync_dropped", "sync_closed_early", "awaited_closed_early", "cancelled", "wait_for")
+STILL_OPEN = {f"{kind}_http1": 20 for kind in GIVEN_UP}
 # A sanitizer counts every byte, so that fewer show it.
 SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")
 REQUESTS = int(os.environ.get("RQX_LEAK_REQUESTS", 500 if SANITIZED else 2000))
