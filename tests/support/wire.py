@@ -10,6 +10,7 @@ import select
 import socket
 import ssl
 import struct
+import threading
 import time
 
 READ_SIZE = 256 * 1024
@@ -30,6 +31,7 @@ class Wire:
         self.sock = sock
         self.input = bytearray()
         self.output = bytearray()  # below TLS: what goes to the socket
+        self._writing = threading.Lock()  # a test may close what the server's thread writes to
         self.bytes_read = 0  # after decryption
         self.eof = False  # no more input: FIN, RST or close_notify
         self.was_reset = False
@@ -140,18 +142,19 @@ class Wire:
 
     def try_write(self):
         """Writes what the kernel takes now."""
-        while self.output and not self.closed:
-            try:
-                sent = self.sock.send(memoryview(self.output)[:READ_SIZE])
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError:
-                self._broken()
-                return
-            del self.output[:sent]
+        with self._writing:
+            while self.output and not self.closed:
+                try:
+                    sent = self.sock.send(self.output[:READ_SIZE])
+                except (BlockingIOError, InterruptedError):
+                    return
+                except OSError:
+                    self._broken()
+                    return
+                del self.output[:sent]
 
     def _broken(self):
-        self.output = bytearray()  # another thread may be looking at the old one
+        self.output.clear()
         self.eof = self.was_reset = True
 
     def try_read(self):
@@ -255,7 +258,7 @@ class Wire:
     def _forget(self):
         self._arm(0)
         self.closed = self.eof = True
-        self.output = bytearray()  # another thread may be looking at the old one
+        self.output.clear()
         self.sock.close()
 
 
