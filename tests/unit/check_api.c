@@ -169,6 +169,9 @@ START_TEST(bad_settings_are_refused)
     engine_options.mode = (rqx_mode)77;
     expect_refused(rqx_engine_new(&engine_options, &engine));
     ck_assert_int_eq(rqx_engine_new(NULL, &engine), 0);
+    ck_assert_int_eq(rqx_client_new(engine, NULL, &client), 0);
+    rqx_client_unref(client);
+    client = NULL;
     rqx_client_options_init(&options);
     options.protocols = 0;
     expect_refused(rqx_client_new(engine, &options, &client));
@@ -285,6 +288,8 @@ START_TEST(a_body_is_decoded_as_it_comes)
         }
     }
     expect_slice((rqx_slice){text, used}, PACKED);
+    ck_assert_int_eq(rqx_response_read_raw(set.response, text, 0, &len), RQX_ERR_INVALID_ARGUMENT);
+    rqx_response_discard_body(set.response); /* of one that is collected alone */
     ck_assert_int_eq(rqx_response_read(set.response, text, 3, &len), 0);
     ck_assert_uint_eq(len, 0);
     close_set(&set);
@@ -386,6 +391,44 @@ START_TEST(a_pushed_body_is_held_back)
     rqx_response_cancel(set.response);
     rqx_response_resume_body(set.response);
     close_set(&set);
+}
+END_TEST
+
+static int fails(char *buffer, size_t cap, size_t *ret_len, int *ret_end, void *user)
+{
+    int *calls = user;
+
+    (void)ret_end;
+    if ((*calls)++ > 0)
+        return RQX_ERR_SYSTEM;
+    memset(buffer, 'b', cap < 10 ? cap : 10);
+    *ret_len = cap < 10 ? cap : 10;
+    return 0;
+}
+
+static int gives_too_much(char *buffer, size_t cap, size_t *ret_len, int *ret_end, void *user)
+{
+    (void)buffer, (void)ret_end, (void)user;
+    *ret_len = cap + 1;
+    return 0;
+}
+
+START_TEST(a_source_that_fails_fails_the_exchange)
+{
+    struct set set;
+    int calls = 0;
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        open_set(&set, RQX_MODE_SYNC, "POST", "/echo");
+        ck_assert_int_eq(rqx_request_set_body_callback(set.request, i == 0 ? fails : gives_too_much, NULL,
+                                                       RQX_LENGTH_UNKNOWN, NULL, &calls),
+                         0);
+        ck_assert_int_eq(rqx_client_perform(set.client, set.request, &set.response), RQX_ERR_BODY_SOURCE);
+        ck_assert_int_eq(rqx_response_error(set.response)->phase, RQX_PHASE_BODY);
+        close_set(&set);
+    }
+    ck_assert_int_eq(calls, 2);
 }
 END_TEST
 
@@ -559,6 +602,7 @@ static Suite *api_suite(void)
         a_file_is_sent,
         a_pushed_body_has_its_length,
         a_pushed_body_is_held_back,
+        a_source_that_fails_fails_the_exchange,
         a_content_length_of_the_user_s_own_must_fit,
         each_mode_has_its_calls,
         what_has_not_come_cannot_be_read,
