@@ -300,7 +300,8 @@ static bool read_source(const rqx_url *url, struct source *ret_source)
     ret_source->host = rqx_url_host(url);
     ret_source->path = rqx_url_path(url);
     ret_source->secure = rqx__eq(scheme.data, scheme.len, "https", 5) || rqx__eq(scheme.data, scheme.len, "wss", 3);
-    return ret_source->host.len > 0 && ret_source->host.len <= RQX__DOMAIN_MAX;
+    /* a dot before it makes it no domain, of which no site can be told */
+    return ret_source->host.len > 0 && ret_source->host.len <= RQX__DOMAIN_MAX && ret_source->host.data[0] != '.';
 }
 
 /* Whose cookie it is (section 5.3 steps 4 to 6).  |name| has room for a domain. */

@@ -236,6 +236,8 @@ START_TEST(a_url_without_a_host_has_no_cookies)
     expect(jar, longer, "");
     /* nor has one whose host could be no cookie's domain */
     ck_assert_int_eq(set(jar, "http://a;b.example/", "a=1"), 0);
+    ck_assert_int_eq(set(jar, "http://.www.example.com/", "a=1; Domain=example.com"), 0);
+    expect(jar, "http://.www.example.com/", "");
     rqx_cookies_unref(jar);
 }
 END_TEST
