@@ -9,7 +9,7 @@ All have the same face, so that a scene is played before each of them in the sam
         user.settle()                         # problems: what is left open, what ended twice
 
 Settings: `proxy`, `redirects`, `protocols`, `retry` (tries), `pins`, `deny` (addresses), `cookies` (a jar), and some
-that C alone knows: `ping` (ms), `nameservers`, `dns_timeout_ms`. Options are those of support.expect, and `read`, `pool`, `write`, `total` in seconds, `stall` as
+that C alone knows: `ping` (ms), `crl` (a file), `nameservers`, `dns_timeout_ms`. Options are those of support.expect, and `read`, `pool`, `write`, `total` in seconds, `stall` as
 (bytes a second, seconds).
 """
 
@@ -70,7 +70,7 @@ class CUser:
 
     def __init__(self, ca, **settings):
         ping = settings.pop("ping", -1)
-        options = {"ca": ca.ca_file, "ping_idle_ms": ping, "ping_timeout_ms": ping if ping > 0 else None}
+        options = {"ca": ca.ca_file, "keep": 1, "ping_idle_ms": ping, "ping_timeout_ms": ping if ping > 0 else None}
         options["pin"] = settings.pop("pins", None)
         if "retry" in settings:
             options.update(retry=settings.pop("retry"), backoff_ms=BACKOFF_MS)

@@ -130,6 +130,15 @@ def _pinned(world):
     world.check = lambda result: ["the server got a request"] if other.requests() else []
 
 
+def _revoked(world):
+    """A certificate that its authority has revoked, for a program that has the list."""
+    server = world.peer(cert="revoked")
+    world.url = server.url("/victim")
+    world.after_url = world.peer().url("/after")
+    world.settings = {"crl": world.ca.crl_file}
+    world.check = lambda result: ["the server got a request"] if server.requests() else []
+
+
 def _lies():
     rule = "RFC 7301, RFC 9113, 3.2"
     refused = Expect("stream TLS_ALPN", after="new")
@@ -155,5 +164,7 @@ def cases():
 
         yield Case("tls", name, expect, _scene(make), doc, "RFC 9110, 4.3.4")
     yield Case("tls", "other-key", Expect("stream TLS_PIN", after="new"), _pinned, _pinned.__doc__, "RFC 7469, 2.6")
+    revoked = Expect("stream TLS_CERTIFICATE", after="new")
+    yield Case("tls", "revoked", revoked, _revoked, _revoked.__doc__, "RFC 5280, 6.3", ("c",))
     yield from _ends()
     yield from _lies()

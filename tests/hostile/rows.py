@@ -330,7 +330,7 @@ row("bombs", "A little that decodes to very much, in each coding, nested, or in 
 row("bad-codings", "Codings that are broken or cut", "h2/gzip-broken h2/gzip-truncated", "unit/check_coding.c::malformed_gzip_is_refused")
 row("bad-chunking", "Chunks that are malformed, cut or endless", "h1/chunk-* h1/tiny-chunks h1/split-*")
 row("splitting", "Responses that hold another one, or a field within a value", "h2/value-with-newline h1/second-response h1/extra-bytes h1/bare-cr h1/obs-fold h1/leading-crlf")
-row("certificates", "Certificates that are expired, not yet valid, self-signed, of another host or issuer, or with a gap in their chain", "tls/expired tls/not_yet_valid tls/self_signed tls/wrong_host tls/untrusted tls/missing_intermediate")
+row("certificates", "Certificates that are expired, not yet valid, self-signed, of another host or issuer, revoked, or with a gap in their chain", "tls/revoked tls/expired tls/not_yet_valid tls/self_signed tls/wrong_host tls/untrusted tls/missing_intermediate")
 row("alpn-lies", "A protocol that was not offered, or another one than was agreed", "tls/alpn-* h2/http1-answer h2/garbage-preface h1/h2-frames h1/version-* h1/not-http")
 row("tls-ends", "Garbage, alerts, FIN, RST and silence in each phase of TLS", "tls/hello-* tls/flight-* h2/raw-bytes-under-tls")
 row("half-closed", "Peers that close half, at any moment", "h2/fin-mid-body h2/fin-mid-frame h1/tls-truncation h1/empty-reply h1/head-cut h1/chunk-truncated h1/reset-mid-body")

@@ -158,6 +158,7 @@ static int make_engine(const struct args *args)
     while (probe.kind < KIND_THREAD && strcmp(names[probe.kind], name) != 0)
         probe.kind++;
     probe.pull = arg_number(args, "pull", 0) != 0;
+    probe.keep = arg_number(args, "keep", 0) != 0;
     while (count < MOST_OVERRIDES && (pair = arg_next(args, "resolve", &index)) != NULL)
         resolve[count++] = pair->value;
     rqx_engine_options_init(&options);

@@ -82,6 +82,7 @@ enum kind { KIND_SYNC, KIND_RUN, KIND_EMBEDDED, KIND_THREAD };
 struct probe {
     enum kind kind;
     bool pull;
+    bool keep; /* tasks stay when they are over, so that an end that is told again is noticed */
     rqx_engine *engine;
     rqx_client *client;
     pthread_mutex_t lock;

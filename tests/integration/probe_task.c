@@ -98,7 +98,8 @@ static void task_over(struct task *task)
     if (group != NULL)
         group_next(group);
     count_running(-1);
-    task_unref(task);
+    if (group != NULL || !probe.keep)
+        task_unref(task);
 }
 
 /* ---- what is done with the task's lock held ---- */
@@ -289,11 +290,26 @@ static void leave(struct task *task, bool over)
         task_over(task);
 }
 
+/* An event for what is over, which only a task that is kept can notice. */
+static void tell_again(const struct task *task, unsigned what)
+{
+    struct line line;
+
+    line_begin(&line, "done", task->id);
+    line_number(&line, "again", what);
+    line_end(&line);
+}
+
 bool task_event(struct task *task, rqx_response *response, unsigned what)
 {
     bool over;
 
     pthread_mutex_lock(&task->lock);
+    if (task->finished) {
+        tell_again(task, what);
+        leave(task, false);
+        return false;
+    }
     task->response = response;
     tell_interim(task);
     if ((what & RQX_EVENT_DONE) != 0)
@@ -448,6 +464,8 @@ void tasks_done(void)
 {
     join_over();
     free(over_threads);
+    while (probe.keep && probe.tasks != NULL && probe.tasks->finished)
+        task_unref(probe.tasks);
 }
 
 static void *wait_for(void *user)
