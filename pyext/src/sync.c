@@ -107,6 +107,7 @@ static void free_exchange(core_sync_exchange *exchange)
     *exchange->link = exchange->next;
     if (exchange->next != NULL)
         exchange->next->link = exchange->link;
+    rqx_response_unref(exchange->native);
     free(exchange);
 }
 
@@ -115,9 +116,9 @@ void core_sync_unref(struct core_sync *sync)
     if (sync == NULL || atomic_fetch_sub_explicit(&sync->refs, 1, memory_order_acq_rel) != 1)
         return;
     rqx_client_unref(sync->client);
-    rqx_engine_unref(sync->engine);
     while (sync->exchanges != NULL)
         free_exchange(sync->exchanges);
+    rqx_engine_unref(sync->engine);
     pthread_mutex_destroy(&sync->lock);
     free(sync);
 }
@@ -235,13 +236,19 @@ void core_sync_release(core_sync_exchange *exchange)
 {
     struct core_sync *sync = exchange->sync;
 
-    rqx_response_unref(exchange->native);
-    if (sync->generation != core_fork_generation())
+    if (sync->generation != core_fork_generation()) {
+        rqx_response_unref(exchange->native);
         return; /* the parent's lock may be anybody's */
+    }
+    /* without a reference to the response no event would say that it is over, and the exchange would stay */
+    if (!rqx_response_done(exchange->native))
+        rqx_response_cancel(exchange->native);
     pthread_mutex_lock(&sync->lock);
     exchange->owned = 0;
     if (exchange->done)
         free_exchange(exchange);
+    else
+        take(sync);
     pthread_mutex_unlock(&sync->lock);
     core_sync_unref(sync);
 }

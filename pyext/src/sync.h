@@ -49,7 +49,7 @@ int core_sync_has(core_sync_exchange *exchange, unsigned what);
 int core_sync_wait(core_sync_exchange *exchange, unsigned what, int timeout_ms, int *ret_pass);
 /* With the GIL: wakes the next thread whose exchange is ready. */
 void core_sync_pass(struct core_sync *sync);
-/* Gives the exchange, and its response, back. */
+/* Gives the exchange, and its response, back; what is not over is cancelled. */
 void core_sync_release(core_sync_exchange *exchange);
 
 #endif

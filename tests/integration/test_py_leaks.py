@@ -83,6 +83,11 @@ KINDS = {
         "def one(c):\n try: c.get(url, headers={'a': 'b\\n'})\n"
         " except requestx.LocalProtocolError: pass\nrun_sync(one)",
     ),
+    "sync_failing_upload": (
+        1,
+        "def body():\n yield b'x'\n raise ZeroDivisionError\n"
+        "def one(c):\n try: c.post(url, content=body())\n except ZeroDivisionError: pass\nrun_sync(one)",
+    ),
     "async_fast": (1, "async def one(c): await c.get(url)\nrun_async(one)"),
     "async_slow": (1, "async def one(c): await c.get(url, extensions={})\nrun_async(one)"),
     "async_stream": (
