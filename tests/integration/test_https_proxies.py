@@ -198,10 +198,11 @@ def test_a_proxy_that_hangs_in_its_handshake(through, origin, h1peer):
 )
 def test_a_proxy_that_hangs(through, origin, proxy_peer, mode, waits):
     proxy = proxy_peer(mode, tls=True)
-    done = through(proxy.proxy, connect_ms=300).get(origin.url("/"))
+    # time enough for the steps before the one that hangs
+    done = through(proxy.proxy, connect_ms=1000).get(origin.url("/"))
     assert (done.error, done.phase) == ("CONNECT_TIMEOUT", "timeout"), done
     assert f"{waits} {proxy.address}" in done.error_text
-    assert 0.3 * SECOND <= done.timings["total"] < 1.3 * SECOND
+    assert 1 * SECOND <= done.timings["total"] < 2 * SECOND
     assert origin.accepted == 0
 
 
@@ -224,17 +225,19 @@ def h2_proxy(peer):
 
 @pytest.mark.parametrize("protocols, alpn", [(3, "h2"), (1, "http/1.1"), (2, "h2")])
 def test_what_the_proxy_is_offered(through, nghttpx, nginx, protocols, alpn):
-    before = len(nghttpx.requests())
+    def asked():
+        return [chosen for line, chosen in nghttpx.requests() if line.startswith(f"CONNECT localhost:{nginx.https_port} HTTP/")]
+
+    before = len(asked())
     client = through(nghttpx.proxy_url, protocols=protocols)
     done = client.get(nginx.https_url("/conn"))
     assert (done.error, done.json["protocol"]) == ("", "HTTP/1.1" if protocols == 1 else "HTTP/2.0")
     assert client.close() == 0
-    ((line, chosen),) = wait_until(lambda: nghttpx.requests()[before:])
-    assert line.startswith(f"CONNECT localhost:{nginx.https_port} HTTP/") and chosen == alpn
+    assert wait_until(lambda: asked()[before:])[-1] == alpn
 
 
 def test_large_bodies_through_nghttpx(through, nghttpx, nginx):
-    client = through(nghttpx.proxy_url)
+    client = through(nghttpx.proxy_url, read_ms=30000, write_ms=30000)
     assert client.get(nginx.https_url("/1m")).length == 1 << 20
     for url in (nginx.https_url("/64k"), nginx.https_h1_url("/64k")):
         group = client.group(url, 200, parallel=20)
@@ -242,7 +245,8 @@ def test_large_bodies_through_nghttpx(through, nghttpx, nginx):
     body = b"x" * (4 << 20)
     for url in (nginx.https_url("/post"), nginx.https_h1_url("/post")):
         done = client.get(url, method="POST", body=body)
-        assert (done.error, done.json["length"]) == ("", len(body))
+        assert done.error == "", done
+        assert done.json["length"] == len(body)
 
 
 def test_a_response_that_is_read_late_through_nghttpx(through, nghttpx, nginx):
@@ -258,12 +262,12 @@ def test_a_response_that_is_read_late_through_nghttpx(through, nghttpx, nginx):
 
 
 def test_absolute_form_is_asked_in_http_1_1(through, nghttpx, nginx):
-    before = len(nghttpx.requests())
+    url = nginx.http_url("/64k?alone")  # the log also tells of tunnels that others have closed just now
     client = through(nghttpx.proxy_url)
-    assert client.get(nginx.http_url("/64k")).length == 64 << 10
+    assert client.get(url).length == 64 << 10
     client.close()
-    asked = wait_until(lambda: nghttpx.requests()[before:])
-    assert asked == [(f"GET {nginx.http_url('/64k')} HTTP/1.1", "http/1.1")]
+    asked = wait_until(lambda: [(line, chosen) for line, chosen in nghttpx.requests() if url in line])
+    assert asked[-1] == (f"GET {url} HTTP/1.1", "http/1.1")
 
 
 def test_what_connect_says_in_http_2(through, h2_proxy, origin):

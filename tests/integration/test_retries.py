@@ -1,5 +1,6 @@
 """What rqx_retry asks for is tried again, as often and as late as it says, and nothing else is."""
 
+import threading
 import time
 from email.utils import formatdate
 
@@ -315,9 +316,13 @@ def test_a_body_that_nobody_took_goes_to_the_next_connection(any_probe, unused_p
 
 
 def test_a_pushed_body_survives_a_refused_stream(any_probe, peer):
+    knows = threading.Event()
+
     def first(conn):
         conn.handshake(settings={frames.INITIAL_WINDOW_SIZE: 0})
         request = conn.expect_request("/push")
+        conn.expect_settings_ack()
+        knows.set()
         conn.rst(request.stream_id, frames.REFUSED_STREAM)
         again = conn.expect_request("/push")
         conn.send_settings({frames.INITIAL_WINDOW_SIZE: 1000})
@@ -327,7 +332,7 @@ def test_a_pushed_body_survives_a_refused_stream(any_probe, peer):
 
     server = peer(first)
     run = any_probe().submit(server.url("/push"), method="POST", body_kind="push", push_open=1, length="unknown")
-    server.wait(lambda: server.requests("/push"))
+    assert knows.wait(10)  # that there is no window yet: nothing of the body leaves
     run.write(b"pushed")
     run.end()
     done = run.wait()
