@@ -298,10 +298,23 @@ static bool read_some(struct rqx__conn *conn)
     return true;
 }
 
+/*
+ * What was read may have brought the credit that a write waits for, where a layer has work of its own: nothing else
+ * will tell.
+ */
+static bool read_and_unblock(struct rqx__conn *conn)
+{
+    if (!read_some(conn))
+        return false;
+    if (conn->mover != NULL)
+        conn->write_blocked = false;
+    return true;
+}
+
 bool rqx__conn_look(struct rqx__conn *conn)
 {
     conn->codec->now = rqx__loop_now(conn->engine->loop);
-    if (!read_some(conn))
+    if (!read_and_unblock(conn))
         return false;
     rqx__conn_kick(conn);
     return true;
@@ -330,9 +343,10 @@ static bool flush(struct rqx__conn *conn)
     size_t budget = WRITE_BUDGET;
     struct rqx__err err;
     size_t written;
-    int rv;
+    int rv = 0;
 
     conn->write_blocked = false;
+    conn->write_again = false;
     while (budget > 0) {
         if (conn->out.len == 0) {
             rv = conn->codec->ops->send(conn->codec, &conn->out, RQX__OUT_LIMIT, &err);
@@ -352,6 +366,7 @@ static bool flush(struct rqx__conn *conn)
         budget -= written < budget ? written : budget;
     }
     conn->write_blocked = true;
+    conn->write_again = rv != RQX_AGAIN;
     return true;
 }
 
@@ -381,7 +396,7 @@ static unsigned awaits_moves(struct rqx__conn *conn)
 {
     if (rqx__wire_has_buffered(conn->wire))
         conn->read_again = true;
-    return rqx__wire_wants(conn->mover);
+    return rqx__wire_wants(conn->mover) | (conn->write_again ? RQX__IO_WRITE : 0u);
 }
 
 /* After anything happened: says goodbye if that was all, else tells loop and pool what is wanted now. */
@@ -420,7 +435,7 @@ static void on_work(struct rqx__defer *defer, void *user)
     conn->codec->now = rqx__loop_now(conn->engine->loop);
     if (conn->lingering && conn->codec->open_streams == 0)
         shut_codec(conn);
-    if (conn->read_again && conn->codec->ops->want_recv(conn->codec) && !read_some(conn))
+    if (conn->read_again && conn->codec->ops->want_recv(conn->codec) && !read_and_unblock(conn))
         return;
     if (!conn->write_blocked && !flush(conn))
         return;

@@ -249,6 +249,16 @@ def test_large_bodies_through_nghttpx(through, nghttpx, nginx):
         assert done.json["length"] == len(body)
 
 
+def test_credit_that_comes_along_with_an_answer(through, nghttpx, nginx):
+    """What is read for the stream may bring the tunnel's credit with it: the write that waits for that goes on."""
+    client = through(nghttpx.proxy_url, ping_idle_ms=1000, ping_timeout_ms=1000)
+    body = b"x" * (4 << 20)
+    for _ in range(20):
+        done = client.get(nginx.https_url("/post"), method="POST", body=body)
+        assert done.error == "", done
+        assert done.json["length"] == len(body)
+
+
 def test_a_response_that_is_read_late_through_nghttpx(through, nghttpx, nginx):
     """HTTP/1.1 inside: a reader that rests holds back the tunnel, whose proxy is answered all the same."""
     client = through(nghttpx.proxy_url)
