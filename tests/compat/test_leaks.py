@@ -19,7 +19,7 @@ from support.leak_kinds import KINDS, SLOW
 WHOLE = "RQX_LEAK_REQUESTS" in os.environ
 # Each response that is given up costs a connection, or leaves it idle: as many as may be idle are more or less by chance.
 GIVEN_UP = ("sync_dropped", "sync_closed_early", "awaited_closed_early", "cancelled", "wait_for")
-STILL_OPEN = {f"{kind}_http1": 20 for kind in GIVEN_UP}
+STILL_OPEN = {f"{kind}_http1": 20 for kind in GIVEN_UP} | {"trio_cancelled": 1}
 # Of asyncio's own making: with httpx in our place it is as much.
 KIB = {"asgi_application": 8192}
 # A sanitizer counts every byte, so that fewer show it.
@@ -55,5 +55,5 @@ def test_flat(places, kind):
     # Caches fill, and what one request left the next frees; a leak is a part of every request.
     assert abs(grown["objects"]) < 200, grown
     assert grown["blocks"] < 1000, grown
-    assert abs(grown["descriptors"]) <= STILL_OPEN.get(kind, 0), grown
+    assert grown["descriptors"] <= STILL_OPEN.get(kind, 0), grown  # fewer: what was idle at first was closed
     assert grown["kib"] < (128 + 100 * STILL_OPEN.get(kind, 0) if SANITIZED else KIB.get(kind, 4096)), grown
