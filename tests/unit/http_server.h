@@ -131,8 +131,8 @@ static inline bool h1_read_request(int fd, struct server_stream *stream)
     sscanf(head, "%*s %127s", stream->path);
     length = strcasestr(head, "content-length:");
     body_len = length != NULL && length < end ? (size_t)atol(length + 15) : 0;
-    stream->body = malloc(body_len + 1);
-    stream->len = used - (size_t)(end + 4 - head);
+    stream->len = used - (size_t)(end + 4 - head); /* more than the length says, where the body is chunked */
+    stream->body = malloc((body_len > stream->len ? body_len : stream->len) + 1);
     memcpy(stream->body, end + 4, stream->len);
     while (stream->len < body_len) {
         ssize_t got = read(fd, stream->body + stream->len, body_len - stream->len);
