@@ -43,8 +43,8 @@ struct rqx__conn {
     uint64_t idle_since;     /* ns */
     uint64_t resets_counted; /* of the codec's, those that are in the engine's counters */
     struct rqx__dial_times times;
-    bool write_blocked; /* the socket is full: wait until it is writable */
-    bool write_again;   /* no: the budget was used up with more to write */
+    bool write_blocked; /* nothing is written until the socket is writable: it is full, or others have their turn */
+    bool write_again;   /* of these the second: the budget was used up with more to write */
     bool write_failed;  /* what the peer said before is still read, but nothing can be said to it any more */
     bool read_again;    /* the budget was used up with bytes left inside the wire */
     bool lingering;     /* takes no more streams; closed as soon as the open ones are done and the output is out */

@@ -84,12 +84,6 @@ static int pick(struct rqx__exchange *exchange, struct rqx__digest **ret_digest)
     return 0;
 }
 
-/* The body must be there again from its first byte. */
-static bool may_repeat(const struct rqx__exchange *exchange)
-{
-    return rqx__upload_untouched(&exchange->upload) || rqx__request_can_rewind(exchange->request);
-}
-
 static int take_challenge(struct rqx__exchange *exchange, rqx_auth *auth)
 {
     struct rqx__hop *hop = &exchange->hop;
@@ -101,7 +95,7 @@ static int take_challenge(struct rqx__exchange *exchange, rqx_auth *auth)
         return rv;
     stale = digest->stale;
     /* an answer that was refused would be refused again, unless nothing was wrong but the nonce's age */
-    if ((hop->challenged && (!stale || hop->stale)) || !may_repeat(exchange)) {
+    if ((hop->challenged && (!stale || hop->stale)) || !rqx__body_is_repeatable(exchange)) {
         rqx__digest_free(digest);
         return 0;
     }

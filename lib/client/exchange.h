@@ -168,6 +168,8 @@ extern const struct rqx__stream_ops rqx__exchange_stream_ops;
 void rqx__exchange_dial_failed(struct rqx__exchange *exchange, const struct rqx__err *err);
 /* Connecting failed with |code|: tries it again, if the client's connect_retries allow it; else false. */
 bool rqx__connect_again(struct rqx__exchange *exchange, int code);
+/* Whether the body can be sent once more from its first byte. */
+bool rqx__body_is_repeatable(const struct rqx__exchange *exchange);
 /* Whether what RQX__CLOSE_* |flags| tell allows to send the request again unasked. */
 bool rqx__replay_allowed(const struct rqx__exchange *exchange, unsigned flags);
 /* Does that, after as long a pause as is due. */

@@ -104,12 +104,17 @@ void rqx__exchange_again(struct rqx__defer *defer, void *user)
 
 /* ---- what the peer did nothing about ---- */
 
+bool rqx__body_is_repeatable(const struct rqx__exchange *exchange)
+{
+    return rqx__upload_untouched(&exchange->upload) || rqx__request_can_rewind(exchange->request);
+}
+
 /* Nothing of this hop was shown to the user, and its body can be had again. */
 static bool can_resend(const struct rqx__exchange *exchange)
 {
     if (exchange->client->closed || (exchange->head_seen && exchange->streamed))
         return false;
-    return rqx__upload_untouched(&exchange->upload) || rqx__request_can_rewind(exchange->request);
+    return rqx__body_is_repeatable(exchange);
 }
 
 static rqx_slice method_of(const struct rqx__exchange *exchange)
