@@ -16,6 +16,22 @@
 
 #define PIECE 65536
 
+int rqx__file_open(const char *path, int *ret_fd, uint64_t *ret_length)
+{
+    struct stat info;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+    if (fd < 0)
+        return RQX_ERR_SYSTEM;
+    if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode)) {
+        close(fd);
+        return RQX_ERR_INVALID_ARGUMENT;
+    }
+    *ret_fd = fd;
+    *ret_length = (uint64_t)info.st_size;
+    return 0;
+}
+
 int rqx__file_read(int fd, struct rqx__buf *text, size_t max)
 {
     for (;;) {

@@ -1,12 +1,20 @@
 /*
- * file.h - small files, read whole.
+ * file.h - files: opened to be sent, and small ones read whole.
  */
 #ifndef RQX_CLIENT_FILE_H
 #define RQX_CLIENT_FILE_H
 
+#include <stdint.h>
+
 #include "base/buf.h"
 
 struct rqx__netrc;
+
+/*
+ * Opens the regular file at |path|, without waiting if it is none, and gives its length.  RQX_ERR_SYSTEM (errno tells),
+ * RQX_ERR_INVALID_ARGUMENT: it is something else.
+ */
+int rqx__file_open(const char *path, int *ret_fd, uint64_t *ret_length);
 
 /* Appends the rest of |fd|.  RQX_ERR_INVALID_ARGUMENT: more than |max| bytes; RQX_ERR_SYSTEM (errno tells),
  * RQX_ERR_NOMEM. */

@@ -2,13 +2,12 @@
  * multipart_body.c - a form as a request's body, and files in it.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "client/file.h"
 #include "client/request.h"
 #include "http/multipart.h"
 #include "net/hash.h"
@@ -56,22 +55,19 @@ static void close_file(void *user)
 
 static int open_file(const char *path, struct file **ret_file)
 {
-    struct stat info;
     struct file *file;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    uint64_t length;
+    int fd;
+    int rv = rqx__file_open(path, &fd, &length);
 
-    if (fd < 0)
-        return RQX_ERR_SYSTEM;
-    if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode)) {
-        close(fd);
-        return RQX_ERR_INVALID_ARGUMENT;
-    }
+    if (rv < 0)
+        return rv;
     file = rqx__malloc(sizeof *file);
     if (file == NULL) {
         close(fd);
         return RQX_ERR_NOMEM;
     }
-    *file = (struct file){fd, 0, (uint64_t)info.st_size};
+    *file = (struct file){fd, 0, length};
     *ret_file = file;
     return 0;
 }

@@ -1,13 +1,11 @@
 #include "client/request.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "client/file.h"
 #include "http/url.h"
 
 /* Longest method, and longest request target of the caller's. */
@@ -150,18 +148,15 @@ int rqx_request_set_body_borrowed(rqx_request *request, const void *data, size_t
 
 int rqx_request_set_body_file(rqx_request *request, const char *path)
 {
-    struct stat info;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    uint64_t length;
+    int fd;
+    int rv = rqx__file_open(path, &fd, &length);
 
-    if (fd < 0)
-        return RQX_ERR_SYSTEM;
-    if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode)) {
-        close(fd);
-        return RQX_ERR_INVALID_ARGUMENT;
-    }
+    if (rv < 0)
+        return rv;
     body_clear(&request->body);
     request->body.kind = RQX__BODY_FILE;
-    request->body.length = info.st_size;
+    request->body.length = (int64_t)length;
     request->body.file_fd = fd;
     return 0;
 }
