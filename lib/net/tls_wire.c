@@ -399,6 +399,8 @@ static int read_ended(struct rqx__tls_wire *tls, size_t got, size_t *ret_len, st
 {
     int rc = judge(tls, RQX_ERR_READ, &tls->late_err);
 
+    if (rc == RQX_ERR_WRITE) /* of an answer of TLS's own: the caller only reads */
+        rc = tls->late_err.code = RQX_ERR_READ;
     if (rc == RQX_AGAIN) {
         tls->blocked = SSL_want_read(tls->ssl); /* else it has something to say first, and may then have more */
     } else {
