@@ -78,7 +78,7 @@ static void addresses_came(struct rqx__lookup *lookup, int family, const struct 
     targets->pending = last ? 0 : 1;
     if (addresses == NULL)
         rqx__lookup_err_keep(&targets->err, err);
-    for (i = 0; addresses != NULL && i < addresses->count && i < RQX__TARGETS_MAX; i++)
+    for (i = 0; addresses != NULL && i < addresses->count && targets->count[lane] < RQX__TARGETS_MAX; i++)
         targets->list[lane][targets->count[lane]++] = addresses->list[i];
     if (lane == LANE_6 && addresses != NULL)
         be_patient(targets);
