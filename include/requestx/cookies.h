@@ -8,8 +8,8 @@
  * does not have.
  *
  * What a server may set: cookies for its own host or a domain above it that is no public suffix ("com", "co.uk",
- * "github.io"), by the public suffix list that libpsl has, or, in a build without it, no name without a dot.  After
- * fork() the child makes a jar of its own.
+ * "github.io") and has none below it on the way to the host, by the public suffix list that libpsl has, or, in a build
+ * without it, no name without a dot.  After fork() the child makes a jar of its own.
  */
 #ifndef REQUESTX_COOKIES_H
 #define REQUESTX_COOKIES_H

@@ -8,9 +8,14 @@
 
 #define WINDOW_LOG_MAX 23
 
+/* Bytes of a frame's magic number. */
+#define MAGIC_LEN 4
+
 struct unpacker {
     ZSTD_DCtx *context;
-    bool ended; /* the last frame is complete and written */
+    size_t magic_len; /* bytes of the frame's magic number that were taken */
+    uint8_t first;    /* the first of them */
+    bool ended;       /* the last frame is complete and written */
 };
 
 static int create(void **ret_state)
@@ -38,6 +43,44 @@ static int translate(size_t code, struct rqx__coding_io *io)
     return RQX_ERR_DECODING;
 }
 
+/* Whether |byte| may stand at |at| in a frame's first bytes, which a frame and one to skip do not share. */
+static bool magic_has(uint8_t first, size_t at, uint8_t byte)
+{
+    static const uint8_t frame[MAGIC_LEN] = {0x28, 0xb5, 0x2f, 0xfd};
+    static const uint8_t skippable[MAGIC_LEN] = {0x50, 0x2a, 0x4d, 0x18};
+
+    if (at == 0)
+        return byte == frame[0] || (byte & 0xf0) == skippable[0];
+    return byte == (first == frame[0] ? frame[at] : skippable[at]);
+}
+
+/*
+ * Whether the frame that the next bytes begin, or go on with, is one of RFC 8878 (sections 3.1.1 and 3.1.2).  libzstd
+ * may know the formats from before the RFC too, by decoders that nobody looks after and that no server has reason to
+ * want: they are kept away from what a stranger sends.
+ */
+static bool magic_is_known(struct unpacker *unpacker, const struct rqx__coding_io *io)
+{
+    size_t i;
+
+    for (i = 0; i < io->in_len && unpacker->magic_len + i < MAGIC_LEN; i++) {
+        if (unpacker->magic_len + i == 0)
+            unpacker->first = io->in[0];
+        if (!magic_has(unpacker->first, unpacker->magic_len + i, io->in[i]))
+            return false;
+    }
+    return true;
+}
+
+/* What follows |taken| bytes; |left| is libzstd's word for how the frame stands. */
+static void note_frame(struct unpacker *unpacker, size_t taken, size_t left)
+{
+    unpacker->magic_len = taken < MAGIC_LEN - unpacker->magic_len ? unpacker->magic_len + taken : MAGIC_LEN;
+    unpacker->ended = left == 0;
+    if (unpacker->ended)
+        unpacker->magic_len = 0;
+}
+
 static int run(void *state, struct rqx__coding_io *io)
 {
     struct unpacker *unpacker = state;
@@ -46,14 +89,19 @@ static int run(void *state, struct rqx__coding_io *io)
     do {
         ZSTD_inBuffer in = {io->in, io->in_len, 0};
         ZSTD_outBuffer out = {io->out, io->out_cap, io->out_len};
-        size_t left = ZSTD_decompressStream(unpacker->context, &out, &in);
+        size_t left;
 
+        if (!magic_is_known(unpacker, io)) {
+            io->why = "Unknown frame descriptor";
+            return RQX_ERR_DECODING;
+        }
+        left = ZSTD_decompressStream(unpacker->context, &out, &in);
         io->in += in.pos;
         io->in_len -= in.pos;
         io->out_len = out.pos;
         if (ZSTD_isError(left))
             return translate(left, io);
-        unpacker->ended = left == 0;
+        note_frame(unpacker, in.pos, left);
         io->pending = left != 0 && out.pos == out.size;
     } while (io->in_len > 0 && io->out_len < io->out_cap);
     return 0;

@@ -304,6 +304,16 @@ static bool read_source(const rqx_url *url, struct source *ret_source)
     return ret_source->host.len > 0 && ret_source->host.len <= RQX__DOMAIN_MAX && ret_source->host.data[0] != '.';
 }
 
+/*
+ * Whether |host| may set cookies for |domain|.  A public suffix that stands between the two is held against it as well:
+ * who was given a name below "s3.amazonaws.com" has no say in "amazonaws.com".
+ */
+static bool may_set_for(rqx_slice host, rqx_slice domain)
+{
+    return !rqx__is_address(host) && !rqx__psl_is_suffix(domain) && rqx__domain_match(host, domain) &&
+           slices_equal(rqx__psl_site(host), rqx__psl_site(domain));
+}
+
 /* Whose cookie it is (section 5.3 steps 4 to 6).  |name| has room for a domain. */
 static bool choose_domain(rqx_slice host, rqx_slice attribute, char *name, rqx_cookie *cookie)
 {
@@ -320,7 +330,7 @@ static bool choose_domain(rqx_slice host, rqx_slice attribute, char *name, rqx_c
         name[i] = (char)rqx__lower((unsigned char)attribute.data[i]);
     if (slices_equal(host, domain) && (rqx__is_address(host) || rqx__psl_is_suffix(host)))
         return true;
-    if (rqx__is_address(host) || rqx__psl_is_suffix(domain) || !rqx__domain_match(host, domain))
+    if (!may_set_for(host, domain))
         return false;
     cookie->domain = domain;
     cookie->host_only = 0;

@@ -9,6 +9,18 @@ from http.cookiejar import IPV4_RE, eff_request_host  # pyright: ignore[reportAt
 from . import _core
 
 
+def crosses_suffix(host, domain):
+    """Whether `domain`, or a name between it and the `host` below it, is a public suffix: "amazonaws.com" is none, but is no
+    business of those who have a name below "s3.amazonaws.com"."""
+    if _core.is_public_suffix(domain):
+        return True
+    while len(host) > len(domain):
+        if _core.is_public_suffix(host):
+            return True
+        host = host.partition(".")[2]
+    return False
+
+
 class Policy(DefaultCookiePolicy):
     """Refuses cookies for what a registry owns ("com", "co.uk", "github.io") and for parts of an address, and keeps those
     without a domain to their host (RFC 6265 sections 5.1.3, 5.3 and 5.4); and those whose name begins with "__Secure-" or
@@ -27,7 +39,7 @@ class Policy(DefaultCookiePolicy):
             host, host_or_local = eff_request_host(request)
             domain = cookie.domain.lstrip(".").lower()
             if domain != host:
-                if IPV4_RE.search(host) or _core.is_public_suffix(domain):
+                if IPV4_RE.search(host) or crosses_suffix(host, domain):
                     return False
             elif _core.is_public_suffix(domain):
                 # the host is one itself, and then the cookie is for it alone

@@ -13,6 +13,7 @@
 
 #include "base/str.h"
 #include "http/cookies.h"
+#include "http/psl.h"
 
 #define FIRST INT64_C(1700000000)
 
@@ -52,7 +53,9 @@ static bool is_due(const rqx_cookie *cookie, const rqx_url *url)
 {
     rqx_slice host = rqx_url_host(url);
     bool secure = fuzz_same(rqx_url_scheme(url), RQX__LIT("https"));
-    bool here = cookie->host_only ? fuzz_same(host, cookie->domain) : rqx__domain_match(host, cookie->domain);
+    bool below =
+        rqx__domain_match(host, cookie->domain) && fuzz_same(rqx__psl_site(host), rqx__psl_site(cookie->domain));
+    bool here = cookie->host_only ? fuzz_same(host, cookie->domain) : below;
 
     return here && (secure || !cookie->secure) && rqx__path_match(rqx_url_path(url), cookie->path);
 }

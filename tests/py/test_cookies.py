@@ -139,6 +139,10 @@ def test_what_is_kept(client, value, kept):
         ("a.co.uk", "a.co.uk", True),
         ("www.a.co.uk", "a.co.uk", True),
         ("a.github.io", "github.io", False),
+        ("a.s3.amazonaws.com", "amazonaws.com", False),  # "s3.amazonaws.com" is a registry's, "amazonaws.com" is not
+        ("s3.amazonaws.com", "amazonaws.com", False),
+        ("a.b.s3.amazonaws.com", "b.s3.amazonaws.com", True),
+        ("a..example.com", "example.com", False),
         ("a.example.com", "com", False),
         ("a.example.com", "ample.com", False),
         ("a.local", "local", False),

@@ -600,6 +600,24 @@ START_TEST(zstd_is_undone)
 END_TEST
 
 /* RFC 9659 section 3: frames that announce a window of 8 MiB, a little more, and 16 MiB, with one raw block */
+START_TEST(zstd_is_that_of_the_rfc)
+{
+    /* frames to skip are, wherever they stand (section 3.1.2) */
+    expect_decoded("zstd", "\x5a\x2a\x4d\x18\x02\x00\x00\x00??\x28\xb5\x2f\xfd\x00\x50\x19\x00\x00xyz", 22, "xyz", 3);
+    expect_decoded("zstd", "\x28\xb5\x2f\xfd\x00\x50\x19\x00\x00xyz\x5f\x2a\x4d\x18\x02\x00\x00\x00??", 22, "xyz", 3);
+    /* versions 0.1 and 0.4 to 0.7, which libzstd may have been built with */
+    expect_refused("zstd", "\xfd\x2f\xb5\x1e\x00\x00\x00\x00", 8, "zstd: Unknown frame descriptor");
+    expect_refused("zstd", "\x24\xb5\x2f\xfd\x00\x00\x00\x00", 8, "zstd: Unknown frame descriptor");
+    expect_refused("zstd", "\x25\xb5\x2f\xfd\x00\x00\x00\x00", 8, "zstd: Unknown frame descriptor");
+    expect_refused("zstd", "\x26\xb5\x2f\xfd\x04\xf5\x1f\xfb", 8, "zstd: Unknown frame descriptor");
+    expect_refused("zstd", "\x27\xb5\x2f\xfd\x00\x00\x00\x00", 8, "zstd: Unknown frame descriptor");
+    /* and behind a frame that is well */
+    expect_refused("zstd", "\x28\xb5\x2f\xfd\x00\x50\x19\x00\x00xyz\x26\xb5\x2f\xfd", 16,
+                   "zstd: Unknown frame descriptor");
+    expect_refused("zstd", "\x28\x2a\x4d\x18\x02\x00\x00\x00??", 10, "zstd: Unknown frame descriptor");
+}
+END_TEST
+
 START_TEST(zstd_windows_are_at_most_8_mib)
 {
     expect_decoded("zstd", "\x28\xb5\x2f\xfd\x00\x68\x19\x00\x00xyz", 12, "xyz", 3);
@@ -704,6 +722,7 @@ static Suite *coding_suite(void)
 #endif
 #ifdef HAVE_ZSTD
     tcase_add_test(tcase, zstd_is_undone);
+    tcase_add_test(tcase, zstd_is_that_of_the_rfc);
     tcase_add_test(tcase, zstd_windows_are_at_most_8_mib);
 #endif
     add_limits(suite);

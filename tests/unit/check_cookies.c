@@ -130,7 +130,14 @@ START_TEST(public_suffixes_are_refused)
     ck_assert_int_eq(set(jar, "http://github.io/", "a=1; Domain=github.io"), 1);
     expect(jar, "http://github.io/", "a=1");
     expect(jar, "http://me.github.io/", "");
+    /* nor is one set across a suffix: "s3.amazonaws.com" is one, "amazonaws.com" is none */
+    ck_assert_int_eq(set(jar, "http://me.s3.amazonaws.com/", "a=1; Domain=amazonaws.com"), 0);
+    ck_assert_int_eq(set(jar, "http://s3.amazonaws.com/", "a=1; Domain=amazonaws.com"), 0);
+    ck_assert_int_eq(set(jar, "http://a.me.s3.amazonaws.com/", "a=3; Domain=me.s3.amazonaws.com"), 1);
+    expect(jar, "http://me.s3.amazonaws.com/", "a=3");
 #endif
+    /* a name with an empty label is no domain, and has none above it */
+    ck_assert_int_eq(set(jar, "http://a..example.com/", "a=1; Domain=example.com"), 0);
     ck_assert_int_eq(set(jar, "http://localhost/", "a=2; Domain=localhost"), 1);
     expect(jar, "http://localhost/", "a=2");
     expect(jar, "http://b.localhost/", "");
