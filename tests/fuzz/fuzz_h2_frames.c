@@ -80,6 +80,7 @@ static void check_credit(struct talk *talk)
 
     send_all(talk);
     give(talk, 1);
+    send_all(talk); /* the credit for what was just given */
     if (talk->over || talk->codec->ops->state(talk->codec) == RQX__CODEC_CLOSED || h2->dying || talk->peer.rude ||
         talk->peer.to_client.len != 0 || !talk->peer.greeted)
         return;

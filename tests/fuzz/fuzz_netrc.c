@@ -53,8 +53,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         compare(netrc, behind, in);
         fuzz_log_drop(&text, sizeof FIRST - 1);
         fuzz_log_add(&text, "\n\n", 2);
-        if (rqx__netrc_parse(text.text, text.len, &spaced) == 0) /* a backslash may have been the last byte */
+        if (in.len == 0 || in.data[in.len - 1] != '\\') { /* which would make a line's end part of a word */
+            FUZZ_ASSERT(rqx__netrc_parse(text.text, text.len, &spaced) == 0);
             compare(netrc, spaced, in);
+        }
     }
     rqx__netrc_free(netrc);
     rqx__netrc_free(behind);
