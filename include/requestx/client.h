@@ -84,7 +84,7 @@ typedef struct rqx_client_options {
     const rqx_headers *headers;
     /** default credentials, or NULL */
     rqx_auth *auth;
-    /** default deadlines: connect, read, write, pool 5,000 each, total none, no stall_rate */
+    /** default deadlines, in milliseconds: connect, read, write, pool 5,000 each, total none, no stall_rate */
     rqx_timeouts timeouts;
     /** of the pool */
     rqx_limits limits;
@@ -104,7 +104,7 @@ typedef struct rqx_client_options {
     size_t max_header_list;
     /** ceiling of receive windows, bytes; default 16 MiB */
     size_t max_window;
-    /** address to connect from, or NULL */
+    /** IPv4 or IPv6 address to connect from, or NULL */
     const char *local_address;
     /** connect to this unix socket whatever the host, or NULL */
     const char *unix_path;
@@ -134,8 +134,13 @@ typedef struct rqx_client_options {
 RQX_API void rqx_client_options_init(rqx_client_options *options);
 /**
  * Makes a client on |engine| (referenced).  |options| NULL: the defaults.  Opens nothing, reads no file but |netrc|.
- * Errors: RQX_ERR_INVALID_ARGUMENT (a netrc file that is malformed, too), RQX_ERR_SYSTEM (it cannot be read, or others
- * may write it; errno tells), RQX_ERR_FORKED, RQX_ERR_NOMEM.  Since 0.1.
+ *
+ * Errors: RQX_ERR_INVALID_ARGUMENT (options that were not initialized; no protocol, or one that is not known; 0
+ * connections or streams; negative redirects, replays or retries; a |max_window| below 65,535 or above 2^31-1; a
+ * |max_header_list| of 0; more than 64 socket options, or one above 4,096 bytes; a |local_address| that is none; a
+ * netrc file that is malformed), RQX_ERR_SYSTEM (that cannot be read, or others may write it; errno tells),
+ * RQX_ERR_INVALID_URL and RQX_ERR_UNSUPPORTED_SCHEME (a proxy of the environment), RQX_ERR_FORKED, RQX_ERR_NOMEM.
+ * Since 0.1.
  */
 RQX_API int rqx_client_new(rqx_engine *engine, const rqx_client_options *options, rqx_client **ret_client);
 /** Takes one more reference.  Any thread.  Returns |client|.  Since 0.1. */
@@ -156,16 +161,23 @@ RQX_API rqx_engine *rqx_client_engine(const rqx_client *client);
 /**
  * Starts |request| (referenced; it must not be changed any more until the exchange is done) and gives its response, on
  * which the caller holds one reference.  |user| comes back with each event.  Bad input is refused here, before anything
- * is sent; what happens later is told by events, also when it is known at once.
+ * is sent; what happens later is told by events, also when it is known at once.  |*ret_response| is set before any
+ * event is told, also where another thread tells it.
  *
- * Errors: the usage band, RQX_ERR_NOMEM.  Any thread.  Since 0.1.
+ * Errors: RQX_ERR_CLOSED, RQX_ERR_FORKED, RQX_ERR_INVALID_ARGUMENT (protocols that are none), RQX_ERR_INVALID_FIELD and
+ * RQX_ERR_REQUEST_LENGTH (a Content-Length of the caller's that is none, or not that of the body), RQX_ERR_MODE (a
+ * callback, where events are pulled), RQX_ERR_STATE (its body is being sent, and is a callback's or pushed),
+ * RQX_ERR_BODY_REPLAY (it was, and cannot be again), RQX_ERR_NOMEM.  Any thread.  Since 0.1.
  */
 RQX_API int rqx_client_submit(rqx_client *client, rqx_request *request, void *user, rqx_response **ret_response);
 
 /**
- * SYNC only: submits and waits for the end.  Gives 0 with a complete response, or the error that ended the exchange; in
- * that case too |ret_response|, if the exchange was begun, is set so that rqx_response_error can be asked (else NULL).
- * The caller unrefs it.  Since 0.1.
+ * SYNC only: submits and waits for the end; of a streamed response for its head, since the body is the caller's to
+ * read. Gives 0 with the response, or the error that ended the exchange; in that case too |*ret_response|, if the
+ * exchange was begun, is set so that rqx_response_error can be asked (else NULL).  The caller unrefs it.
+ *
+ * Errors: as rqx_client_submit, RQX_ERR_MODE, RQX_ERR_STATE also for a body that is pushed, since nobody could, and
+ * what may end an exchange.  Any thread.  Since 0.1.
  */
 RQX_API int rqx_client_perform(rqx_client *client, rqx_request *request, rqx_response **ret_response);
 

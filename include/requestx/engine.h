@@ -41,7 +41,7 @@ typedef struct rqx_engine_options {
     rqx_mode mode;
     /** 1: events wait for rqx_engine_take; 0 (default): callbacks are called */
     int pull_events;
-    /** "addr[:port],..." instead of the system's; NULL (default): the system's */
+    /** "addr[:port],...", IPv6 with a port as "[addr]:port", instead of the system's; NULL (default): the system's */
     const char *nameservers;
     /** "host=addr[,addr...]" overrides, NULL terminated; NULL (default): none */
     const char *const *resolve;
@@ -81,7 +81,8 @@ typedef struct rqx_event {
 RQX_API void rqx_engine_options_init(rqx_engine_options *options);
 /**
  * Makes an engine.  |options| NULL: the defaults.
- * Errors: RQX_ERR_INVALID_ARGUMENT, RQX_ERR_SYSTEM (descriptors, thread), RQX_ERR_NOMEM.  Since 0.1.
+ * Errors: RQX_ERR_INVALID_ARGUMENT (options that were not initialized, no such mode, |nameservers| or |resolve| that
+ * cannot be read), RQX_ERR_SYSTEM (descriptors, thread), RQX_ERR_NOMEM.  Since 0.1.
  */
 RQX_API int rqx_engine_new(const rqx_engine_options *options, rqx_engine **ret_engine);
 /** Takes one more reference.  Any thread.  Returns |engine|.  Since 0.1. */
@@ -89,6 +90,9 @@ RQX_API rqx_engine *rqx_engine_ref(rqx_engine *engine);
 /**
  * Gives a reference back.  Clients hold references of their own; the last one ends every exchange with RQX_ERR_CLOSED
  * and closes all connections.  NULL is allowed.  Any thread.
+ *
+ * SYNC and EMBEDDED mode: nobody drives any more then, so that callbacks which were not called yet are not called.
+ * Whoever holds a response still gives it back, and may read it until then.
  *
  * THREAD mode: whichever gives the last reference to the engine or to one of its clients back, this or
  * rqx_client_unref, waits until the thread has made its last callback and ended: what callbacks use may go then.  Given

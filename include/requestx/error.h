@@ -127,7 +127,7 @@ typedef struct rqx_error {
     long tls_verify;
     /** error code of the peer's RST_STREAM or GOAWAY (RFC 9113 section 7) */
     uint32_t h2_code;
-    /** what, where and why: names host, phase and cause; NUL terminated, UTF-8 */
+    /** what, where and why: names host, phase and cause; empty where nothing failed; NUL terminated, UTF-8 */
     const char *text;
 } rqx_error;
 

@@ -6,7 +6,7 @@
  * - `http`: http:// URLs are asked of it in absolute form (RFC 9112 section 3.2.2); https:// URLs go through a CONNECT
  *   tunnel (RFC 9110 section 9.3.6), HTTP/2 inside it;
  * - `https`: the same, with TLS to the proxy, whose certificate is checked for the proxy's name; a tunnel is asked for
- * in HTTP/2 (RFC 9113 section 8.5) where the client speaks that and the proxy chooses it;
+ *   in HTTP/2 (RFC 9113 section 8.5) where the client speaks that and the proxy chooses it;
  * - `socks5`: every connection goes through it (RFC 1928).  The origin's name is looked up here, and its addresses are
  *   asked for one after the other until the proxy reaches one;
  * - `socks5h`: the same, but the proxy is given the name, which nothing here looks up.
@@ -39,10 +39,10 @@ typedef struct rqx_proxy_options {
 /** Sets every field to its default.  Since 0.1. */
 RQX_API void rqx_proxy_options_init(rqx_proxy_options *options);
 /**
- * Makes a proxy of |url|; userinfo in it counts as credentials.  |options| NULL: the defaults.  A Proxy-Authorization
- * among the fields wins over credentials.  Where the URL has no port, it is 80, 443, or 1080 for SOCKS.  Errors:
- * RQX_ERR_UNSUPPORTED_SCHEME, RQX_ERR_INVALID_URL (no host), RQX_ERR_INVALID_ARGUMENT (also user or password of more
- * than 255 bytes for SOCKS), RQX_ERR_NOMEM.  Since 0.1.
+ * Makes a proxy of |url|, whose scheme has to stand in it; userinfo in it counts as credentials.  |options| NULL: the
+ * defaults.  A Proxy-Authorization among the fields wins over credentials.  Where the URL has no port, it is 80, 443,
+ * or 1080 for SOCKS.  Errors: RQX_ERR_UNSUPPORTED_SCHEME, RQX_ERR_INVALID_URL (no host, no such port),
+ * RQX_ERR_INVALID_ARGUMENT (also user or password of more than 255 bytes for SOCKS), RQX_ERR_NOMEM.  Since 0.1.
  */
 RQX_API int rqx_proxy_new(const rqx_url *url, const rqx_proxy_options *options, rqx_proxy **ret_proxy);
 /** Takes one more reference.  Returns |proxy|.  Since 0.1. */

@@ -1,8 +1,9 @@
 /*
  * requestx/response.h - one exchange from its submission on, and then its response, whatever protocol carried it.
  *
- * Counted.  What is known of the head (status, fields, version, ids) may be read by any thread once an event, or
- * rqx_response_wait, told that it is there; it does not change any more.  The body is read by one thread at a time.
+ * Counted, and readable until it is given back, also when its client and engine are gone.  What is known of the head
+ * (status, fields, version, ids) may be read by any thread once an event, or rqx_response_wait, told that it is there;
+ * it does not change any more.  The body is read by one thread at a time.
  */
 #ifndef REQUESTX_RESPONSE_H
 #define REQUESTX_RESPONSE_H
@@ -47,8 +48,8 @@ RQX_API void rqx_response_unref(rqx_response *response);
 RQX_API int rqx_response_wait(rqx_response *response, unsigned what, int64_t timeout_ms);
 /**
  * Ends the exchange if it still runs: its stream alone is reset (RFC 9113 section 5.4.2), a queued one leaves the
- * queue, and the event RQX_EVENT_DONE comes with RQX_ERR_CANCELLED.  Does nothing on a finished one.  Any thread. Since
- * 0.1.
+ * queue, and the event RQX_EVENT_DONE comes with RQX_ERR_CANCELLED, from whoever drives next and not from in here. Does
+ * nothing on a finished one.  Any thread.  Since 0.1.
  */
 RQX_API void rqx_response_cancel(rqx_response *response);
 /**
@@ -81,8 +82,8 @@ RQX_API int rqx_response_next_interim(rqx_response *response, int *ret_status, r
 
 /** Gives 1 once RQX_EVENT_DONE is true.  Any thread.  Since 0.1. */
 RQX_API int rqx_response_done(const rqx_response *response);
-/** Gives what ended the exchange: |code| 0 where it is well or still runs.  Read it after RQX_EVENT_DONE.  Since 0.1.
- */
+/** Gives what ended the exchange: |code| 0 where it is well or still runs.  Read it after RQX_EVENT_DONE.  It lives as
+ * long as the response.  Since 0.1. */
 RQX_API const rqx_error *rqx_response_error(const rqx_response *response);
 /** Gives the status code; 0 while there is none.  Since 0.1. */
 RQX_API int rqx_response_status(const rqx_response *response);
@@ -128,8 +129,8 @@ RQX_API const rqx_response *rqx_response_history(const rqx_response *response, s
 RQX_API rqx_slice rqx_response_raw_body(const rqx_response *response);
 /**
  * Gives the whole body with its content codings undone (gzip, deflate, br, zstd; unknown ones are left), as far as
- * raw_body has it. Decodes at the first call; not for several threads at once. Errors: RQX_ERR_DECODING,
- * RQX_ERR_DECODED_TOO_LARGE, RQX_ERR_NOMEM.  Since 0.1.
+ * raw_body has it.  Decodes at the first call; not for several threads at once.  Lives as long as the response.
+ * Errors: RQX_ERR_STATE (not done), RQX_ERR_DECODING, RQX_ERR_DECODED_TOO_LARGE, RQX_ERR_NOMEM.  Since 0.1.
  */
 RQX_API int rqx_response_body(rqx_response *response, rqx_slice *ret_body);
 /**
@@ -139,8 +140,9 @@ RQX_API int rqx_response_body(rqx_response *response, rqx_slice *ret_body);
 RQX_API void rqx_response_discard_body(rqx_response *response);
 /**
  * Streamed responses: gives up to |cap| bytes as received.  0 with |*ret_len| > 0; 0 with |*ret_len| 0 at the end;
- * RQX_AGAIN if there are none yet (RQX_EVENT_BODY tells); the exchange's error when it failed.  Reading gives window
- * credit back to the peer, so that what is not read is not sent.  Since 0.1.
+ * RQX_AGAIN if there are none yet (RQX_EVENT_BODY tells); the exchange's error when it failed, after the bytes that
+ * came before.  |*ret_len| is 0 but in the first case.  Reading gives window credit back to the peer, so that what is
+ * not read is not sent.  Errors also: RQX_ERR_STATE (not streamed), RQX_ERR_INVALID_ARGUMENT (|cap| 0).  Since 0.1.
  */
 RQX_API int rqx_response_read_raw(rqx_response *response, void *buffer, size_t cap, size_t *ret_len);
 /** The same with content codings undone.  Not to be mixed with rqx_response_read_raw.  Errors also as

@@ -89,7 +89,8 @@ RQX_API void rqx_tls_options_init(rqx_tls_options *options);
 /**
  * Makes a TLS configuration.  |options| NULL: the defaults.  Files are read at the first connection, whose exchange
  * fails with RQX_ERR_TLS_CONFIG when one cannot be used; rqx_tls_load asks for it earlier.
- * Errors: RQX_ERR_INVALID_ARGUMENT, RQX_ERR_NOMEM.  Since 0.1.
+ * Errors: RQX_ERR_INVALID_ARGUMENT (options that were not initialized, another |min_version|, a pin that is none or too
+ * many of them, |key_file| without |cert_file|, a |ca_pem_len| above INT32_MAX), RQX_ERR_NOMEM.  Since 0.1.
  */
 RQX_API int rqx_tls_new(const rqx_tls_options *options, rqx_tls **ret_tls);
 /**

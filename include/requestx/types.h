@@ -3,6 +3,9 @@
  *
  * Every object is opaque.  Counted objects have `_ref` and `_unref`; objects with one owner have
  * `_new` and `_free`.  Freeing functions accept NULL.
+ *
+ * Where a comment does not say that it may be NULL, a pointer is not NULL: this is not checked.  Bytes of length 0 are
+ * the exception, whose pointer is not looked at.  Objects may be let go of in any order: each keeps what it needs.
  */
 #ifndef REQUESTX_TYPES_H
 #define REQUESTX_TYPES_H

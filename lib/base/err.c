@@ -68,7 +68,7 @@ static void cut_text(char *text, size_t size, int wanted)
         text[rqx__utf8_cut(text, size - 1)] = '\0';
 }
 
-static void format_text(struct rqx__err *err, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void format_text(struct rqx__err *err, const char *format, va_list args)
 {
     int wanted = vsnprintf(err->text, sizeof err->text, format, args);
 

@@ -1,5 +1,6 @@
 #include "client/client.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -199,6 +200,13 @@ static int copy_options(struct rqx_client *client, const rqx_client_options *opt
     return rv;
 }
 
+static bool is_address(const char *text)
+{
+    struct in6_addr address; /* room for either */
+
+    return inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1;
+}
+
 static int check_options(const rqx_client_options *options)
 {
     const rqx_limits *limits = &options->limits;
@@ -219,9 +227,9 @@ static int check_options(const rqx_client_options *options)
         return RQX_ERR_INVALID_ARGUMENT; /* nothing could ever be sent */
     if (options->max_window < 65535 || options->max_window > INT32_MAX || options->max_header_list == 0)
         return RQX_ERR_INVALID_ARGUMENT;
-    return options->max_redirects < 0 || options->max_replays < 0 || options->connect_retries < 0
-               ? RQX_ERR_INVALID_ARGUMENT
-               : 0;
+    if (options->max_redirects < 0 || options->max_replays < 0 || options->connect_retries < 0)
+        return RQX_ERR_INVALID_ARGUMENT;
+    return options->local_address != NULL && !is_address(options->local_address) ? RQX_ERR_INVALID_ARGUMENT : 0;
 }
 
 int rqx_client_new(rqx_engine *engine, const rqx_client_options *options, rqx_client **ret_client)
@@ -445,12 +453,16 @@ int rqx_client_perform(rqx_client *client, rqx_request *request, rqx_response **
     *ret_response = NULL;
     if (client->engine->mode != RQX_MODE_SYNC)
         return RQX_ERR_MODE;
+    if (request->body.kind == RQX__BODY_PUSH)
+        return RQX_ERR_STATE; /* who waits here cannot push */
     rv = rqx_client_submit(client, request, NULL, &response);
     if (rv < 0)
         return rv;
-    do
-        rv = rqx_response_wait(response, RQX_EVENT_DONE, RQX_NO_TIMEOUT);
+    do /* a body that nobody reads would never end */
+        rv = rqx_response_wait(response, request->streamed ? RQX_EVENT_HEAD : RQX_EVENT_DONE, RQX_NO_TIMEOUT);
     while (rv == RQX_AGAIN); /* a signal */
     *ret_response = response;
-    return rv < 0 ? rv : rqx_response_error(response)->code;
+    if (rv >= 0 && rqx_response_done(response))
+        rv = rqx_response_error(response)->code;
+    return rv;
 }

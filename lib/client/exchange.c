@@ -147,8 +147,7 @@ static uint64_t now_of(const struct rqx__exchange *exchange)
     return rqx__loop_touch(exchange->client->engine->loop);
 }
 
-/* Says host and port before what a codec told, and the proxy where it was that that was asked. */
-static void name_host(struct rqx__exchange *exchange, struct rqx__err *err)
+void rqx__exchange_name(const struct rqx__exchange *exchange, struct rqx__err *err)
 {
     rqx_proxy *proxy = exchange->hop.proxy;
     rqx_slice host = rqx_url_host(exchange->hop.url);
@@ -168,6 +167,8 @@ static void set_error(struct rqx__exchange *exchange, const struct rqx__err *err
     struct rqx_response *response = &exchange->response;
 
     response->err = *err;
+    if (strcmp(err->text, rqx_error_text(err->code)) == 0)
+        rqx__exchange_name(exchange, &response->err);
     if (response->retries > 0 && err->code != RQX_ERR_CANCELLED && err->code != RQX_ERR_CLOSED)
         rqx__err_suffix(&response->err, " (after %d attempts)", response->retries + 1);
     response->error = (rqx_error){.code = err->code,
@@ -539,7 +540,7 @@ static void on_closed(struct rqx__stream *stream, const struct rqx__err *err, un
     if (rqx__retry_failed(exchange, told_code(exchange, err), flags))
         return;
     told = exchange->response.err.code != 0 ? exchange->response.err : *err;
-    name_host(exchange, &told);
+    rqx__exchange_name(exchange, &told);
     rqx__exchange_end(exchange, &told, H2_CANCEL);
 }
 

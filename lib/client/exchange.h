@@ -157,6 +157,8 @@ int rqx__exchange_start_hop(struct rqx__exchange *exchange, struct rqx__err *err
 void rqx__exchange_leave(struct rqx__exchange *exchange, uint32_t h2_code);
 /* Ends it: |err| NULL: well.  Leaves queue or stream (RST_STREAM with |h2_code|). */
 void rqx__exchange_end(struct rqx__exchange *exchange, const struct rqx__err *err, uint32_t h2_code);
+/* Says host and port, and the proxy where that is what is asked, before what |err| tells. */
+void rqx__exchange_name(const struct rqx__exchange *exchange, struct rqx__err *err);
 /* Tells the user, or the thread that waits. */
 void rqx__exchange_tell(struct rqx__exchange *exchange, unsigned what);
 /* The upcalls of a codec's stream. */

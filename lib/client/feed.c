@@ -15,6 +15,7 @@ struct piece {
     bool end;
     int result; /* 0, RQX_AGAIN or negative */
     int sys_errno;
+    const char *why; /* of a failure; NULL: the code says it */
 };
 
 static void read_file(const struct rqx__body *body, uint64_t offset, uint8_t *buffer, size_t cap, struct piece *piece)
@@ -42,14 +43,22 @@ static void read_callback(const struct rqx__body *body, uint8_t *buffer, size_t 
     int rv = body->read_cb((char *)buffer, cap, &piece->len, &end, body->user);
 
     piece->end = end != 0;
-    if (rv < 0 || piece->len > cap) {
-        piece->len = 0;
-        piece->result = RQX_ERR_BODY_SOURCE;
-    } else if (rv == RQX_AGAIN) {
+    if (rv == RQX_AGAIN) {
         piece->len = 0;
         piece->end = false;
         piece->result = RQX_AGAIN;
+        return;
     }
+    if (rv < 0)
+        piece->why = "the callback of the request body failed";
+    else if (piece->len > cap)
+        piece->why = "the callback of the request body gave more than there was room for";
+    else if (piece->len == 0 && !piece->end) /* it would be asked for ever */
+        piece->why = "the callback of the request body gave neither bytes nor RQX_AGAIN nor the end";
+    if (piece->why == NULL)
+        return;
+    piece->len = 0;
+    piece->result = RQX_ERR_BODY_SOURCE;
 }
 
 /* Without the lock. */
@@ -73,8 +82,11 @@ static void source_failed(struct rqx__exchange *exchange, const struct piece *pi
 
     if (piece->sys_errno != 0)
         rqx__err_sys(&err, piece->result, piece->sys_errno, "reading the request body");
+    else if (piece->why != NULL)
+        rqx__err_set(&err, piece->result, "%s", piece->why);
     else
         rqx__err_set(&err, piece->result, NULL);
+    rqx__exchange_name(exchange, &err);
     exchange->upload.failure = piece->result;
     rqx__exchange_end(exchange, &err, 8 /* CANCEL */);
 }

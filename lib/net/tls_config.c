@@ -279,6 +279,10 @@ static int load_key(SSL_CTX *ctx, const char *path, const struct key_password *p
         return rqx__err_set(err, RQX_ERR_TLS_CONFIG, "key_file %s: the key is encrypted, and no password was given",
                             path);
     }
+    if (ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_OSSL_DECODER) { /* "unsupported": it met nothing that it knows */
+        ERR_clear_error();
+        return rqx__err_set(err, RQX_ERR_TLS_CONFIG, "key_file %s: no private key in it", path);
+    }
     return config_failed(err, "key_file", path);
 }
 

@@ -179,7 +179,7 @@ static void explain(struct text *text, int code, X509 *cert, int depth, const ch
         add(text, code == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT ? "unable to get issuer certificate ("
                                                                : "unable to get local issuer certificate (");
         add_name(text, X509_get_issuer_name(cert));
-        add(text, ")");
+        add(text, " is not trusted)");
         return;
     default:
         add(text, X509_verify_cert_error_string(code));

@@ -246,6 +246,13 @@ static int certificate_failed(struct rqx__tls_wire *tls, struct rqx__err *err)
     return RQX_ERR_TLS_CERTIFICATE;
 }
 
+static const char *names_of(unsigned protocols)
+{
+    if (protocols == RQX_PROTO_HTTP2)
+        return "h2";
+    return protocols == RQX_PROTO_HTTP1 ? "http/1.1" : "h2, http/1.1";
+}
+
 /* OpenSSL's oldest error, as the failure of this call. */
 static int protocol_failed(struct rqx__tls_wire *tls, int code, struct rqx__err *err)
 {
@@ -258,7 +265,9 @@ static int protocol_failed(struct rqx__tls_wire *tls, int code, struct rqx__err 
         return rqx__err_set(err, RQX_ERR_NOMEM, NULL);
     if (alert >= 0) {
         alert_text(alert, text, sizeof text);
-        return rqx__err_set(err, alert == SSL_AD_NO_APPLICATION_PROTOCOL ? RQX_ERR_TLS_ALPN : code, "%s", text);
+        if (alert == SSL_AD_NO_APPLICATION_PROTOCOL)
+            return rqx__err_set(err, RQX_ERR_TLS_ALPN, "%s, offered: %s", text, names_of(tls->protocols));
+        return rqx__err_set(err, code, "%s", text);
     }
     if (ERR_GET_LIB(error) == ERR_LIB_SSL && reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
         return certificate_failed(tls, err);
@@ -334,7 +343,7 @@ static int check_agreement(struct rqx__tls_wire *tls, struct rqx__err *err)
 {
     tls->alpn = alpn_of(tls->ssl);
     if (tls->protocols == RQX_PROTO_HTTP2 && tls->alpn != RQX__ALPN_HTTP2)
-        return rqx__err_set(err, RQX_ERR_TLS_ALPN, "peer did not choose h2 (ALPN)");
+        return rqx__err_set(err, RQX_ERR_TLS_ALPN, "peer did not choose h2 (ALPN), and nothing else was offered");
     if (tls->alpn == RQX__ALPN_HTTP2 && (tls->protocols & RQX_PROTO_HTTP2) == 0)
         return rqx__err_set(err, RQX_ERR_TLS_ALPN, "peer chose h2 (ALPN), which was not offered");
     if (tls->alpn != RQX__ALPN_HTTP2)

@@ -102,8 +102,15 @@ def _has_plain_flows(cls):
     return cls.sync_auth_flow is Auth.sync_auth_flow and cls.async_auth_flow is Auth.async_auth_flow
 
 
+def _credentials(username, password):
+    for what, value in (("user name", username), ("password", password)):
+        if not isinstance(value, (str, bytes)):
+            raise TypeError(f"A {what} is str or bytes, not {type(value).__name__}.")
+    return to_bytes(username), to_bytes(password)
+
+
 def _basic(username, password):
-    pair = b":".join((to_bytes(username), to_bytes(password)))
+    pair = b":".join(_credentials(username, password))
     return "Basic " + b2a_base64(pair, newline=False).decode("ascii")
 
 
@@ -224,8 +231,7 @@ class DigestAuth(Auth):
     """
 
     def __init__(self, username, password):
-        self._username = to_bytes(username)
-        self._password = to_bytes(password)
+        self._username, self._password = _credentials(username, password)
         self._last_challenge = None
 
     def __getstate__(self):

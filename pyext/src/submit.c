@@ -52,6 +52,11 @@ static void raise_field(core_state *state, int code, core_field *bad, PyObject *
         text = PyUnicode_FromFormat("Illegal header value %R", bad->value);
     else if (code == RQX_ERR_INVALID_FIELD)
         text = PyUnicode_FromFormat("Illegal header name %R", bad->raw);
+    if (code == RQX_ERR_HEADER_TOO_LARGE) { /* ours, not the peer's, for which that code stands */
+        core_raise(state, RQX_ERR_INVALID_FIELD, "The request has more than 8192 header fields, or 1 MiB of them",
+                   request);
+        return;
+    }
     if (!PyErr_Occurred())
         core_raise(state, code, text == NULL ? NULL : PyUnicode_AsUTF8(text), request);
     Py_XDECREF(text);

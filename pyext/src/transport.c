@@ -11,6 +11,7 @@
 #include "tls.h"
 #include "url.h"
 
+#include <arpa/inet.h>
 #include <math.h>
 #include <stddef.h>
 #include <string.h>
@@ -76,6 +77,23 @@ static int keep(PyObject **field, PyObject *value)
     return 0;
 }
 
+/* The library would refuse it too, but only when the first request is sent, and without its name. */
+static int check_local_address(PyObject *value)
+{
+    struct in6_addr address; /* room for either */
+    const char *text;
+
+    if (value == NULL || value == Py_None)
+        return 0;
+    text = PyUnicode_AsUTF8(value);
+    if (text == NULL)
+        return -1;
+    if (inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1)
+        return 0;
+    PyErr_Format(PyExc_ValueError, "local_address is an IP address, not %R", value);
+    return -1;
+}
+
 static int transport_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"is_async",
@@ -107,8 +125,12 @@ static int transport_init(PyObject *op, PyObject *args, PyObject *kwargs)
                                      &proxy, &proxy_tls, &uds, &local, &self->retries, &options, &policy, &retry) ||
         limit_arg(connections, &self->limits.max_connections) < 0 ||
         limit_arg(keepalive, &self->limits.max_keepalive) < 0 ||
-        core_milliseconds(expiry, &self->limits.keepalive_expiry_ms) < 0)
+        core_milliseconds(expiry, &self->limits.keepalive_expiry_ms) < 0 || check_local_address(local) < 0)
         return -1;
+    if (self->limits.max_connections == 0) {
+        PyErr_SetString(PyExc_ValueError, "max_connections has to be 1 at least, or None");
+        return -1;
+    }
     self->protocols = (http1 ? RQX_PROTO_HTTP1 : 0u) | (http2 ? RQX_PROTO_HTTP2 : 0u);
     if (self->protocols == 0) {
         PyErr_SetString(PyExc_ValueError, "either http1 or http2 has to be on");

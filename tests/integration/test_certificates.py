@@ -282,7 +282,7 @@ def test_a_protocol_that_was_not_wanted(odd, h1peer, get, protocols):
     done = get(server, "a.example.test", protocols=protocols)
     if protocols == 2:
         assert (done.error, done.phase) == ("TLS_ALPN", "tls")
-        assert done.error_text.endswith("peer did not choose h2 (ALPN)")
+        assert done.error_text.endswith("peer did not choose h2 (ALPN), and nothing else was offered")
     else:
         assert (done.status, done.version) == (200, 11)
 

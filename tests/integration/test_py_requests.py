@@ -344,6 +344,15 @@ def test_unix_socket_and_local_address(ca, app, tmp_path):
         assert client.get(app.http_url("/echo", host="127.0.0.1")).json()["client"][0] == "127.0.0.2"
 
 
+@pytest.mark.parametrize("transport", [requestx.HTTPTransport, requestx.AsyncHTTPTransport])
+def test_what_no_connection_can_be_made_with_is_refused_by_name(transport):
+    with pytest.raises(ValueError, match="local_address is an IP address, not 'localhost'"):
+        transport(local_address="localhost")
+    with pytest.raises(ValueError, match="max_connections has to be 1 at least"):
+        transport(limits=requestx.Limits(max_connections=0))
+    transport(local_address="::1", limits=requestx.Limits(max_connections=None))
+
+
 def test_socket_options(ca, app):
     import socket
 

@@ -25,6 +25,14 @@ def test_basic():
     assert type(requestx.Auth.basic("user", "pass")) is requestx.BasicAuth
 
 
+@pytest.mark.parametrize("scheme", [requestx.Auth.basic, requestx.Auth.digest, requestx.BasicAuth, requestx.DigestAuth])
+def test_credentials_of_another_type(scheme):
+    with pytest.raises(TypeError, match="A user name is str or bytes, not int"):
+        scheme(7, "pass")
+    with pytest.raises(TypeError, match="A password is str or bytes, not NoneType"):
+        scheme("user", None)
+
+
 def test_bearer():
     assert sent_header(requestx.Auth.bearer("abc.def-ghi")) == "Bearer abc.def-ghi"
     assert sent_header(requestx.Auth.bearer(b"abc")) == "Bearer abc"

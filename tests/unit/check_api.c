@@ -179,6 +179,13 @@ START_TEST(bad_settings_are_refused)
     options.max_window = 0;
     expect_refused(rqx_client_new(engine, &options, &client));
     rqx_client_options_init(&options);
+    options.local_address = "localhost";
+    expect_refused(rqx_client_new(engine, &options, &client));
+    options.local_address = "::1";
+    ck_assert_int_eq(rqx_client_new(engine, &options, &client), 0);
+    rqx_client_unref(client);
+    client = NULL;
+    rqx_client_options_init(&options);
     options.socket_options = &too_long;
     options.socket_option_count = SIZE_MAX;
     ck_assert_int_lt(rqx_client_new(engine, &options, &client), 0);
@@ -292,6 +299,39 @@ START_TEST(a_body_is_decoded_as_it_comes)
     rqx_response_discard_body(set.response); /* of one that is collected alone */
     ck_assert_int_eq(rqx_response_read(set.response, text, 3, &len), 0);
     ck_assert_uint_eq(len, 0);
+    close_set(&set);
+}
+END_TEST
+
+START_TEST(performing_waits_for_the_head_of_a_streamed_response)
+{
+    static char piece[65536];
+    struct set set;
+    size_t total = 0;
+    size_t len = 1;
+
+    open_set(&set, RQX_MODE_SYNC, "GET", "/bytes/20000000"); /* more than any window, so that it cannot all have come */
+    rqx_request_set_streamed(set.request, 1);
+    ck_assert_int_eq(rqx_client_perform(set.client, set.request, &set.response), 0);
+    ck_assert_int_eq(rqx_response_status(set.response), 200);
+    ck_assert(!rqx_response_done(set.response));
+    while (len > 0) {
+        int rv = rqx_response_read_raw(set.response, piece, sizeof piece, &len);
+
+        total += len;
+        if (rv == RQX_AGAIN) {
+            len = 1;
+            ck_assert_int_eq(rqx_response_wait(set.response, RQX_EVENT_BODY, 10000), 0);
+        } else {
+            ck_assert_int_eq(rv, 0);
+        }
+    }
+    ck_assert_uint_eq(total, 20000000);
+    close_set(&set);
+    open_set(&set, RQX_MODE_SYNC, "POST", "/echo"); /* who waits cannot push */
+    rqx_request_set_body_push(set.request, RQX_LENGTH_UNKNOWN);
+    ck_assert_int_eq(rqx_client_perform(set.client, set.request, &set.response), RQX_ERR_STATE);
+    ck_assert_ptr_null(set.response);
     close_set(&set);
 }
 END_TEST
@@ -413,19 +453,42 @@ static int gives_too_much(char *buffer, size_t cap, size_t *ret_len, int *ret_en
     return 0;
 }
 
+static int gives_nothing(char *buffer, size_t cap, size_t *ret_len, int *ret_end, void *user)
+{
+    (void)buffer, (void)cap, (void)ret_len, (void)ret_end, (void)user;
+    return 0;
+}
+
+/* What failed is told with the host that it was for. */
+static void expect_error(const rqx_response *response, const char *text)
+{
+    const rqx_error *error = rqx_response_error(response);
+    char host[64];
+
+    snprintf(host, sizeof host, " to 127.0.0.1:%d: ", server.port);
+    ck_assert_ptr_nonnull(strstr(error->text, host));
+    ck_assert_str_eq(strstr(error->text, host) + strlen(host), text);
+}
+
 START_TEST(a_source_that_fails_fails_the_exchange)
 {
+    const struct {
+        rqx_body_read_cb read_cb;
+        const char *text;
+    } cases[] = {{fails, "the callback of the request body failed"},
+                 {gives_too_much, "the callback of the request body gave more than there was room for"},
+                 {gives_nothing, "the callback of the request body gave neither bytes nor RQX_AGAIN nor the end"}};
     struct set set;
     int calls = 0;
     int i;
 
-    for (i = 0; i < 2; i++) {
+    for (i = 0; i < 3; i++) {
         open_set(&set, RQX_MODE_SYNC, "POST", "/never"); /* an answer that is quicker than the source is a success */
-        ck_assert_int_eq(rqx_request_set_body_callback(set.request, i == 0 ? fails : gives_too_much, NULL,
-                                                       RQX_LENGTH_UNKNOWN, NULL, &calls),
-                         0);
+        ck_assert_int_eq(
+            rqx_request_set_body_callback(set.request, cases[i].read_cb, NULL, RQX_LENGTH_UNKNOWN, NULL, &calls), 0);
         ck_assert_int_eq(rqx_client_perform(set.client, set.request, &set.response), RQX_ERR_BODY_SOURCE);
         ck_assert_int_eq(rqx_response_error(set.response)->phase, RQX_PHASE_BODY);
+        expect_error(set.response, cases[i].text);
         close_set(&set);
     }
     ck_assert_int_eq(calls, 2);
@@ -514,6 +577,7 @@ START_TEST(what_has_not_come_cannot_be_read)
     ck_assert_int_eq(rqx_response_wait(set.response, RQX_EVENT_DONE, 5), RQX_AGAIN);
     rqx_response_close(set.response); /* without a head it is as good as cancelled */
     ck_assert_int_eq(rqx_response_error(set.response)->code, RQX_ERR_CANCELLED);
+    expect_error(set.response, "cancelled");
     close_set(&set);
 }
 END_TEST
@@ -598,6 +662,7 @@ static Suite *api_suite(void)
         a_response_tells_all_of_itself,
         a_body_is_decoded_whole,
         a_body_is_decoded_as_it_comes,
+        performing_waits_for_the_head_of_a_streamed_response,
         early_responses_are_kept_for_who_wants_them,
         a_file_is_sent,
         a_pushed_body_has_its_length,

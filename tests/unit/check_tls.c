@@ -77,9 +77,13 @@ START_TEST(a_server_without_h2_fails_who_wants_nothing_else)
     struct rqx__err err;
 
     ck_assert_int_eq(outcome_with(tls, &none, HOST, RQX_PROTO_HTTP2, &err), RQX_ERR_TLS_ALPN);
-    ck_assert_str_eq(err.text, "peer did not choose h2 (ALPN)");
+    ck_assert_str_eq(err.text, "peer did not choose h2 (ALPN), and nothing else was offered");
     ck_assert_int_eq(outcome_with(tls, &other, HOST, BOTH, &err), RQX_ERR_TLS_ALPN);
-    ck_assert_str_eq(err.text, "peer sent alert: no application protocol (120)");
+    ck_assert_str_eq(err.text, "peer sent alert: no application protocol (120), offered: h2, http/1.1");
+    ck_assert_int_eq(outcome_with(tls, &other, HOST, RQX_PROTO_HTTP2, &err), RQX_ERR_TLS_ALPN);
+    ck_assert_str_eq(err.text, "peer sent alert: no application protocol (120), offered: h2");
+    ck_assert_int_eq(outcome_with(tls, &other, HOST, RQX_PROTO_HTTP1, &err), RQX_ERR_TLS_ALPN);
+    ck_assert_str_eq(err.text, "peer sent alert: no application protocol (120), offered: http/1.1");
     rqx_tls_unref(tls);
     free_server(&none);
     free_server(&other);
@@ -250,7 +254,7 @@ START_TEST(an_unknown_issuer_is_told_by_name)
 
     refuse_certificate(&self, NULL, HOST, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, "self-signed certificate");
     refuse_certificate(&under, NULL, HOST, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
-                       "unable to get local issuer certificate (Other Root)");
+                       "unable to get local issuer certificate (Other Root is not trusted)");
     refuse_certificate(&under, &other_ca, HOST, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
                        "self-signed certificate in certificate chain (Other Root)");
     free_identity(&self);
@@ -299,8 +303,8 @@ START_TEST(names_in_certificates_are_made_printable_and_cut)
     below = make_identity("x", "DNS:" HOST, &long_ca, -DAY, DAY);
     refuse_certificate(&under, NULL, HOST, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
                        "unable to get local issuer certificate (Ro?[31mot ?"
-                       "?)");
-    snprintf(text, sizeof text, "unable to get local issuer certificate (%s)", name);
+                       "? is not trusted)");
+    snprintf(text, sizeof text, "unable to get local issuer certificate (%s is not trusted)", name);
     refuse_certificate(&below, NULL, HOST, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, text);
     nameless_ca = make_identity("", NULL, NULL, -DAY, DAY);
     free_identity(&under);
