@@ -433,6 +433,32 @@ void rqx__h2_fail_list(struct rqx__h2 *h2, struct rqx__list *list, const struct 
     }
 }
 
+void rqx__h2_withdraw_unsent(struct rqx__h2 *h2, const struct rqx__err *err)
+{
+    struct rqx__list unsent;
+    struct rqx__list *node;
+    struct rqx__list *next;
+
+    rqx__list_init(&unsent);
+    RQX__LIST_EACH(&h2->active, node, next)
+    {
+        const struct rqx__stream *stream = RQX__OF(node, struct rqx__stream, node);
+
+        /* nghttp2 makes a stream when it begins to write its header section */
+        if (!(stream->flags & RQX__H2_HEADERS_SENT) && nghttp2_session_find_stream(h2->session, stream->id) == NULL) {
+            rqx__list_remove(node);
+            rqx__list_push_back(&unsent, node);
+        }
+    }
+    /* an owner that is told may cancel others: they leave the list by themselves */
+    while (!rqx__list_empty(&unsent)) {
+        struct rqx__stream *stream = RQX__OF(unsent.next, struct rqx__stream, node);
+
+        reset(h2, stream, NGHTTP2_CANCEL);
+        rqx__h2_finish(h2, stream, err, RQX__CLOSE_UNPROCESSED);
+    }
+}
+
 static void fail(struct rqx__codec *codec, const struct rqx__err *err)
 {
     struct rqx__h2 *h2 = rqx__h2_of(codec);

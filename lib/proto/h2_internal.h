@@ -159,6 +159,8 @@ int rqx__h2_fatal(struct rqx__h2 *h2, int code);
 void rqx__h2_goaway_error(const struct rqx__h2 *h2, struct rqx__err *ret_err);
 /* Whether the peer provably did nothing about a stream (RFC 9113 section 8.7). */
 bool rqx__h2_unprocessed(const struct rqx__h2 *h2, const struct rqx__stream *stream);
+/* Takes back from nghttp2 all requests of which no byte was written, and closes them as unprocessed, with |err|. */
+void rqx__h2_withdraw_unsent(struct rqx__h2 *h2, const struct rqx__err *err);
 /* Closes all streams of |list| with |err|. */
 void rqx__h2_fail_list(struct rqx__h2 *h2, struct rqx__list *list, const struct rqx__err *err);
 /* RFC 9113 section 7 name of |code|; |buffer| is for codes without one. */

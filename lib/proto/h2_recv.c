@@ -293,6 +293,8 @@ static void goaway_received(struct rqx__h2 *h2, const nghttp2_goaway *goaway)
         rqx__h2_guard_calm(h2);
     rqx__h2_goaway_error(h2, &err);
     rqx__h2_fail_list(h2, &h2->pending, &err);
+    /* nghttp2 would send none of those any more, but keeps them until the peer's limit lets it look at them */
+    rqx__h2_withdraw_unsent(h2, &err);
 }
 
 static void message_frame(struct rqx__h2 *h2, const nghttp2_frame *frame)

@@ -532,6 +532,36 @@ START_TEST(goaway_refuses_what_waits_behind_a_full_buffer)
 }
 END_TEST
 
+/* The same, where the peer takes no streams at all: nghttp2 does not even look at them then. */
+START_TEST(goaway_refuses_what_waits_for_the_peers_limit)
+{
+    struct owner first;
+    struct owner second;
+    struct rqx__buf out;
+
+    owner_init(&first, "/");
+    owner_init(&second, "/");
+    ck_assert_int_eq(link_submit(&link, &first), 0);
+    ck_assert_int_eq(link_submit(&link, &second), 0);
+    rqx__buf_init(&out, SIZE_MAX);
+    ck_assert_int_eq(link.codec->ops->send(link.codec, &out, 5, &link.err), 0);
+    ck_assert_int_eq(rqx__buf_append(&link.sent, rqx__buf_head(&out), out.len), 0);
+    rqx__buf_done(&out);
+    ck_assert_int_eq(raw_settings(&link, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 0), 0);
+    ck_assert_int_eq(link_send(&link), 0);
+    ck_assert_int_eq(second.closes, 0);
+    ck_assert_int_eq(raw_goaway(&link, INT32_MAX, NGHTTP2_NO_ERROR, ""), 0);
+    check_closed(&second, RQX_ERR_GOAWAY, RQX__CLOSE_UNPROCESSED | RQX__CLOSE_NO_BYTES);
+    ck_assert_int_eq(link_send(&link), 0);
+    ck_assert_uint_eq(count_frames(&link, NGHTTP2_HEADERS, 3), 0);
+    /* the first one's had been begun */
+    ck_assert_uint_eq(count_frames(&link, NGHTTP2_HEADERS, 1), 1);
+    ck_assert_int_eq(first.closes, 0);
+    cancel(&first, NGHTTP2_CANCEL);
+    ck_assert_int_eq(link.codec->ops->state(link.codec), RQX__CODEC_CLOSED);
+}
+END_TEST
+
 START_TEST(a_goaway_that_raises_its_id_is_a_violation)
 {
     struct owner owner;
@@ -714,6 +744,7 @@ static Suite *h2_close_suite(void)
     tcase_add_test(tcase, the_first_stream_is_replayed_after_a_graceful_goaway);
     tcase_add_test(tcase, goaway_may_demand_http_1_1);
     tcase_add_test(tcase, goaway_refuses_what_waits_behind_a_full_buffer);
+    tcase_add_test(tcase, goaway_refuses_what_waits_for_the_peers_limit);
     tcase_add_test(tcase, a_goaway_that_raises_its_id_is_a_violation);
 
     tcase = rqx_add_case(suite, "end");
