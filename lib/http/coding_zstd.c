@@ -81,13 +81,25 @@ static void note_frame(struct unpacker *unpacker, size_t taken, size_t left)
         unpacker->magic_len = 0;
 }
 
+/*
+ * How much libzstd is given at once: a frame's magic number by itself, and then what there is.  A frame that it gets in
+ * one piece it would decode in another way, which takes some that are refused otherwise: how a body is cut must not
+ * tell.
+ */
+static size_t piece_of(const struct unpacker *unpacker, const struct rqx__coding_io *io)
+{
+    size_t magic = MAGIC_LEN - unpacker->magic_len;
+
+    return magic > 0 && magic < io->in_len ? magic : io->in_len;
+}
+
 static int run(void *state, struct rqx__coding_io *io)
 {
     struct unpacker *unpacker = state;
 
     io->pending = false;
     do {
-        ZSTD_inBuffer in = {io->in, io->in_len, 0};
+        ZSTD_inBuffer in = {io->in, piece_of(unpacker, io), 0};
         ZSTD_outBuffer out = {io->out, io->out_cap, io->out_len};
         size_t left;
 

@@ -39,9 +39,12 @@ static inline rqx_engine *new_engine(rqx_mode mode, int pull)
     return engine;
 }
 
+/* Nothing here takes a minute, on however busy a machine: what is about timeouts sets its own. */
 static inline void default_options(rqx_client_options *options)
 {
     rqx_client_options_init(options);
+    options->timeouts.connect_ms = options->timeouts.read_ms = options->timeouts.write_ms = options->timeouts.pool_ms =
+        60000;
     options->trust_env = 0;
     options->protocols = server.h2 ? RQX_PROTO_HTTP2 : RQX_PROTO_HTTP1;
 }
