@@ -117,7 +117,7 @@ START_TEST(a_pause_before_a_retry_ends_with_the_response)
     ck_assert_int_eq(rqx_engine_take(engine, &event, 1), 1);
     ck_assert_ptr_eq(event.response, responses[0]);
     ck_assert_int_eq(rqx_response_error(responses[0])->code, RQX_ERR_CANCELLED);
-    ck_assert_str_eq(rqx_response_error(responses[0])->text, rqx_error_text(RQX_ERR_CANCELLED));
+    ck_assert_ptr_nonnull(strstr(rqx_response_error(responses[0])->text, rqx_error_text(RQX_ERR_CANCELLED)));
     rqx_response_unref(responses[1]);
     rqx_engine_get_stats(engine, &stats);
     ck_assert_uint_eq(stats.exchanges_open, 0);
