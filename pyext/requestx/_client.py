@@ -4,6 +4,7 @@ A plain request never comes here: their base classes in `_core` send it themselv
 more than that. What the two have in common is in `_client_base`; here is what sends, reads and closes.
 """
 
+from _weakref import ref  # what `weakref` has, without the rest of it
 from time import perf_counter
 
 from . import _core
@@ -69,25 +70,29 @@ class _SyncInformationalHooks(InformationalHooks):
 
 
 class _BoundSyncStream(SyncByteStream):
-    """The stream of a response, which closing tells how long the exchange took."""
+    """The stream of a response, which closing tells how long the exchange took.
+
+    It does not keep the response: as a cycle, one that is let go of unread would keep its connection until the next collection.
+    """
 
     def __init__(self, stream, response, start):
         self._stream = stream
-        self._response = response
+        self._response = ref(response)
         self._start = start
 
     def __iter__(self):
         return iter(self._stream)
 
     def close(self):
-        self._response.elapsed = _since(self._start)
+        _set_elapsed(self._response(), self._start)
         self._stream.close()
 
 
-def _since(start):
+def _set_elapsed(response, start):
     from datetime import timedelta
 
-    return timedelta(seconds=perf_counter() - start)
+    if response is not None:
+        response.elapsed = timedelta(seconds=perf_counter() - start)
 
 
 class _StreamContext:
@@ -233,18 +238,21 @@ class _AsyncInformationalHooks(InformationalHooks):
 
 
 class _BoundAsyncStream(AsyncByteStream):
-    """The stream of a response, which closing tells how long the exchange took."""
+    """The stream of a response, which closing tells how long the exchange took.
+
+    It does not keep the response: as a cycle, one that is let go of unread would keep its connection until the next collection.
+    """
 
     def __init__(self, stream, response, start):
         self._stream = stream
-        self._response = response
+        self._response = ref(response)
         self._start = start
 
     def __aiter__(self):
         return self._stream.__aiter__()
 
     async def aclose(self):
-        self._response.elapsed = _since(self._start)
+        _set_elapsed(self._response(), self._start)
         await self._stream.aclose()
 
 

@@ -207,6 +207,36 @@ def test_forgetting_a_response_resets_the_stream(ca, peer):
         assert stats(client)["exchanges_open"] == 0
 
 
+@pytest.fixture
+def no_collection():
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def test_a_forgotten_response_gives_its_connection_back_at_once(ca, nginx, no_collection):
+    """It is in no cycle: nobody has to wait until Python looks for those."""
+    alone = {"http2": False, "limits": requestx.Limits(max_connections=1), "timeout": 5}
+    with requestx.Client(ca_bundle=ca.ca_file, **alone) as client:
+        for path in ("/64k", "/small", "/64k"):
+            client.send(client.build_request("GET", nginx.https_url(path)), stream=True)
+        assert client.get(nginx.https_url("/small")).content == b"hello, world\n"
+
+    async def forget(client):
+        for path in ("/64k", "/small", "/64k"):
+            await client.send(client.build_request("GET", nginx.https_url(path)), stream=True)
+        assert (await client.get(nginx.https_url("/small"))).content == b"hello, world\n"
+
+    with_client(ca, forget, **alone)
+
+
+def test_a_stream_that_outlives_its_response_is_read(client, nginx):
+    stream = client.send(client.build_request("GET", nginx.https_url("/64k")), stream=True).stream
+    gc.collect()
+    assert len(b"".join(stream)) == 64 << 10
+    stream.close()
+
+
 def test_a_response_outlives_its_client(ca, nginx):
     async def main():
         client = requestx.AsyncClient(ca_bundle=ca.ca_file)

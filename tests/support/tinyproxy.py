@@ -8,7 +8,7 @@ _CONFIG = """
 Port {port}
 Listen 127.0.0.1
 Timeout 60
-LogLevel Connect
+LogLevel {level}
 MaxClients 400
 DisableViaHeader Yes
 Allow 127.0.0.1
@@ -17,21 +17,26 @@ Allow 127.0.0.1
 
 
 class Tinyproxy(Server):
-    """`.proxy_url` carries the credentials, `.url` does not."""
+    """`.proxy_url` carries the credentials, `.url` does not.
+
+    It waits for the disk with each line that it logs, three for a request: `quiet` is for those who send many, and then
+    `connects` and `requests` have nothing to tell.
+    """
 
     NAME = "tinyproxy"
     PORTS = {"proxy": "http"}
     url_host = "127.0.0.1"
 
-    def __init__(self, directory, *, username=None, password=None):
+    def __init__(self, directory, *, username=None, password=None, quiet=False):
         super().__init__(directory)
+        self.quiet = quiet
         self.username = username
         self.password = password
 
     def configure(self):
         auth = f"BasicAuth {self.username} {self.password}" if self.username else ""
         (self.dir / "tinyproxy.conf").write_text(
-            _CONFIG.format(port=self.ports["proxy"], auth=auth)
+            _CONFIG.format(port=self.ports["proxy"], auth=auth, level="Critical" if self.quiet else "Connect")
         )
 
     def commands(self):
