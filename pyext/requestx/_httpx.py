@@ -6,7 +6,9 @@ This module is imported when somebody asks for one of the two transports, for it
 both are installed, one transport serves the clients of both.
 """
 
-from ._config import DEFAULT_LIMITS, Proxy
+from inspect import signature
+
+from ._config import Proxy
 from ._content import ByteStream
 from ._core import URL
 from ._exceptions import InvalidURL, RequestError
@@ -147,32 +149,22 @@ def _our_proxy(proxy):
     return Proxy(str(proxy.url), ssl_context=proxy.ssl_context, auth=proxy.auth, headers=proxy.headers.raw)
 
 
+_PARAMETERS = signature(HTTPTransport.__init__)
+
+
 class _Bridge:
     """The parameters of a transport, for one of ours."""
 
     _TRANSPORT: type = HTTPTransport
 
-    def __init__(
-        self,
-        verify=True,
-        cert=None,
-        trust_env=True,
-        http1=True,
-        http2=True,
-        limits=DEFAULT_LIMITS,
-        proxy=None,
-        uds=None,
-        local_address=None,
-        retries=0,
-        socket_options=None,
-        *,
-        address_policy=None,
-        pins=None,
-    ):
-        self._transport = self._TRANSPORT(
-            verify, cert, trust_env, http1, http2, limits, _our_proxy(proxy), uds, local_address, retries, socket_options,
-            address_policy=address_policy, pins=pins,
-        )
+    def __init__(self, *arguments, **settings):
+        bound = _PARAMETERS.bind(self, *arguments, **settings)
+        if "proxy" in bound.arguments:
+            bound.arguments["proxy"] = _our_proxy(bound.arguments["proxy"])
+        self._transport = self._TRANSPORT(*bound.args[1:], **bound.kwargs)
+
+    # Python itself does not know of the attribute: it is for inspect, help() and type checkers.
+    __init__.__signature__ = _PARAMETERS  # type: ignore[attr-defined]
 
 
 @public

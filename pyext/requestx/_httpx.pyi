@@ -10,7 +10,7 @@ from ._config import Limits, Retry
 from ._transports.default import SOCKET_OPTION
 from ._types import CertTypes, ProxyTypes, VerifyTypes
 
-class HTTPXTransport(httpx.BaseTransport, httpx2.BaseTransport):  # type: ignore[misc, unused-ignore]
+class _Bridge:
     def __init__(
         self,
         verify: VerifyTypes = True,
@@ -28,24 +28,9 @@ class HTTPXTransport(httpx.BaseTransport, httpx2.BaseTransport):  # type: ignore
         address_policy: Optional[AddressPolicy] = None,
         pins: Optional[Iterable[str]] = None,
     ) -> None: ...
+
+class HTTPXTransport(_Bridge, httpx.BaseTransport, httpx2.BaseTransport):  # type: ignore[misc, unused-ignore]
     def handle_request(self, request: Any) -> Any: ...
 
-class AsyncHTTPXTransport(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):  # type: ignore[misc, unused-ignore]
-    def __init__(
-        self,
-        verify: VerifyTypes = True,
-        cert: Optional[CertTypes] = None,
-        trust_env: bool = True,
-        http1: bool = True,
-        http2: bool = True,
-        limits: Limits | httpx.Limits | httpx2.Limits = ...,
-        proxy: ProxyTypes | httpx.URL | httpx.Proxy | httpx2.URL | httpx2.Proxy | None = None,
-        uds: Optional[str] = None,
-        local_address: Optional[str] = None,
-        retries: Union[int, Retry] = 0,
-        socket_options: Optional[Iterable[SOCKET_OPTION]] = None,
-        *,
-        address_policy: Optional[AddressPolicy] = None,
-        pins: Optional[Iterable[str]] = None,
-    ) -> None: ...
+class AsyncHTTPXTransport(_Bridge, httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):  # type: ignore[misc, unused-ignore]
     async def handle_async_request(self, request: Any) -> Any: ...

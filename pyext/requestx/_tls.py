@@ -12,7 +12,7 @@ _SHARED_MAX = 64
 
 def make_tls(verify, cert, trust_env, pins=None):
     """The `Tls` for the settings of a client; files that cannot be used are an OSError here and now."""
-    warn_of_tls_paths(verify, cert, stacklevel=5)
+    warn_of_tls_paths(verify, cert, stacklevel=4)
     pins = _checked_pins(pins)
     if not isinstance(verify, (bool, str)):
         return _from_context(verify, cert, pins)
@@ -132,7 +132,7 @@ def _translated(context, pins):
         "The ssl.SSLContext belongs to another OpenSSL than requestx uses. Its trusted certificates, verification, "
         "minimum version and key log are carried over; client certificates, ciphers and callbacks cannot be.",
         RuntimeWarning,
-        stacklevel=6,
+        stacklevel=5,
     )
     trusted = "".join(map(ssl.DER_cert_to_PEM_cert, context.get_ca_certs(binary_form=True)))
     if context.verify_mode != ssl.CERT_NONE and not context.check_hostname:

@@ -186,14 +186,15 @@ PyObject *core_async_request(PyObject *client, const core_args *args, int verb)
 static int call_traverse(PyObject *op, visitproc visit, void *arg)
 {
     CoreCall *self = (CoreCall *)op;
+    int rc = core_exchange_traverse(&self->exchange, visit, arg);
 
+    if (rc != 0)
+        return rc;
     Py_VISIT((PyObject *)self->client);
     Py_VISIT(self->fast.content);
     Py_VISIT(self->fast.timeout);
     for (int i = 0; i < ARG_COUNT; i++)
         Py_VISIT(self->args[i]);
-    if ((PyObject *)self->exchange.reader != op)
-        Py_VISIT((PyObject *)self->exchange.reader);
     return core_op_traverse(&self->op, visit, arg);
 }
 

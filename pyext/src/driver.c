@@ -80,6 +80,14 @@ void core_exchange_unwait(core_exchange *exchange, CoreOp *op)
         Py_CLEAR(exchange->writer);
 }
 
+int core_exchange_traverse(core_exchange *exchange, visitproc visit, void *arg)
+{
+    Py_VISIT(exchange->driver);
+    Py_VISIT(exchange->reader);
+    Py_VISIT(exchange->writer);
+    return 0;
+}
+
 void core_exchange_clear(core_exchange *exchange)
 {
     rqx_response *native = exchange->native;
@@ -569,7 +577,8 @@ void core_driver_shutdown(CoreDriver *self)
     rqx_client *client = self->client;
     PyObject *type, *value, *traceback;
 
-    if (engine == NULL)
+    /* without a client: it is under way, and what ended with an exchange was the last to hold the transport */
+    if (engine == NULL || client == NULL)
         return;
     Py_INCREF(self);
     unwatch(self);
@@ -625,7 +634,20 @@ static int driver_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(self->watch);
     for (Py_ssize_t i = self->ready_at; i < self->ready_len; i++)
         Py_VISIT(self->ready[i]);
+    for (core_exchange *exchange = self->live; exchange != NULL; exchange = exchange->next)
+        Py_VISIT(exchange->owner);
     return 0;
+}
+
+/* Garbage, so that nobody will dispatch any more: of a loop that was given up with requests under way. */
+static void driver_finalize(PyObject *op)
+{
+    CoreDriver *self = (CoreDriver *)op;
+
+    if (self->pid == getpid())
+        core_driver_shutdown(self);
+    else
+        core_driver_forget(self);
 }
 
 static int driver_clear(PyObject *op)
@@ -668,6 +690,7 @@ static PyMemberDef driver_members[] = {
 static PyType_Slot driver_slots[] = {
     {Py_tp_doc, (void *)"An engine in an event loop."},
     {Py_tp_dealloc, driver_dealloc},
+    {Py_tp_finalize, driver_finalize},
     {Py_tp_traverse, driver_traverse},
     {Py_tp_clear, driver_clear},
     {Py_tp_methods, driver_methods},

@@ -65,6 +65,8 @@ int core_exchange_submit(core_exchange *exchange, CoreDriver *driver, rqx_reques
 int core_exchange_wait(core_exchange *exchange, struct CoreOp *op, int for_writing);
 /* |op| waits no more. */
 void core_exchange_unwait(core_exchange *exchange, struct CoreOp *op);
+/* For the traverse of its owner. */
+int core_exchange_traverse(core_exchange *exchange, visitproc visit, void *arg);
 /* Gives the native response back and forgets the waiters. */
 void core_exchange_clear(core_exchange *exchange);
 

@@ -295,18 +295,19 @@ static PyObject *exchange_progress(PyObject *op, PyObject *unused)
     CoreExchange *self = (CoreExchange *)op;
     const rqx_response *native = self->exchange.native;
     rqx_http_version version = rqx_response_version(native);
-    PyObject *path = ((CoreTransport *)self->transport)->uds;
+    PyObject *uds = ((CoreTransport *)self->transport)->uds;
+    PyObject *path = uds == NULL ? Py_NewRef(Py_None) : PyUnicode_DecodeFSDefault(PyBytes_AS_STRING(uds));
     rqx_timings timings;
 
     (void)unused;
     rqx_response_timings(native, &timings);
-    return Py_BuildValue("(ziNNNiO)",
+    return Py_BuildValue("(ziNNNiN)",
                          version == RQX_HTTP_UNKNOWN ? NULL
                          : version == RQX_HTTP_2     ? "http2"
                                                      : "http11",
                          (int)rqx_response_stream_id(native), PyBool_FromLong(timings.connect_us >= 0),
                          PyBool_FromLong(timings.tls_us >= 0), PyBool_FromLong(timings.sent_us >= 0),
-                         rqx_response_retries(native), path == NULL ? Py_None : path);
+                         rqx_response_retries(native), path);
 }
 
 /* --- the type --- */
@@ -319,9 +320,7 @@ static int exchange_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(self->request);
     Py_VISIT(self->transport);
     Py_VISIT(self->loop);
-    Py_VISIT(self->exchange.reader);
-    Py_VISIT(self->exchange.writer);
-    return 0;
+    return core_exchange_traverse(&self->exchange, visit, arg);
 }
 
 static int exchange_clear(PyObject *op)

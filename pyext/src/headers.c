@@ -28,6 +28,23 @@ static PyObject *lower_bytes(PyObject *raw)
     return key;
 }
 
+void core_field_release(core_field *field)
+{
+    Py_XDECREF(field->raw);
+    Py_XDECREF(field->key);
+    Py_XDECREF(field->value);
+}
+
+core_field core_headers_field(CoreHeaders *self, Py_ssize_t index)
+{
+    core_field field = self->fields[index];
+
+    Py_INCREF(field.raw);
+    Py_INCREF(field.key);
+    Py_INCREF(field.value);
+    return field;
+}
+
 int core_headers_reserve(CoreHeaders *self, Py_ssize_t room)
 {
     Py_ssize_t cap = self->cap;
@@ -56,16 +73,25 @@ void core_headers_changed(CoreHeaders *self)
     self->version++;
 }
 
+/* |bytes|, a new reference, of the type itself: one derived of it may have methods that do anything. */
+static PyObject *plain_bytes(PyObject *bytes)
+{
+    if (PyBytes_CheckExact(bytes))
+        return Py_NewRef(bytes);
+    return PyBytes_FromStringAndSize(PyBytes_AS_STRING(bytes), PyBytes_GET_SIZE(bytes));
+}
+
 int core_headers_append(CoreHeaders *self, PyObject *raw, PyObject *value)
 {
-    PyObject *key;
+    core_field field = {.raw = plain_bytes(raw), .value = plain_bytes(value)};
 
-    if (core_headers_reserve(self, 1) < 0)
+    if (field.raw != NULL && field.value != NULL)
+        field.key = lower_bytes(field.raw);
+    if (field.key == NULL || core_headers_reserve(self, 1) < 0) {
+        core_field_release(&field);
         return -1;
-    key = lower_bytes(raw);
-    if (key == NULL)
-        return -1;
-    self->fields[self->count++] = (core_field){Py_NewRef(raw), key, Py_NewRef(value)};
+    }
+    self->fields[self->count++] = field;
     core_headers_changed(self);
     return 0;
 }
@@ -104,13 +130,6 @@ int core_headers_has(CoreHeaders *self, const char *lower, Py_ssize_t len)
     return core_headers_find(self, lower, len) != NULL;
 }
 
-static void field_release(core_field *field)
-{
-    Py_DECREF(field->raw);
-    Py_DECREF(field->key);
-    Py_DECREF(field->value);
-}
-
 void core_headers_remove_at(CoreHeaders *self, Py_ssize_t index)
 {
     core_field field = self->fields[index];
@@ -118,7 +137,7 @@ void core_headers_remove_at(CoreHeaders *self, Py_ssize_t index)
     self->count--;
     memmove(&self->fields[index], &self->fields[index + 1], (size_t)(self->count - index) * sizeof(core_field));
     core_headers_changed(self);
-    field_release(&field);
+    core_field_release(&field);
 }
 
 Py_ssize_t core_headers_remove(CoreHeaders *self, const char *lower, Py_ssize_t len)
@@ -145,7 +164,7 @@ void core_headers_wipe(CoreHeaders *self)
     self->count = self->cap = 0;
     core_headers_changed(self);
     for (i = 0; i < count; i++)
-        field_release(&fields[i]);
+        core_field_release(&fields[i]);
     PyMem_Free(fields);
 }
 
@@ -200,9 +219,16 @@ static int add_dict(CoreHeaders *self, PyObject *dict, PyObject *encoding)
     PyObject *key, *value;
     Py_ssize_t pos = 0;
 
-    /* Encoding a str runs no user code, so that the dict cannot change below. */
+    /* Encoding a str runs no user code, so that the dict cannot change below: but for codecs of the program's own. */
     while (PyDict_Next(dict, &pos, &key, &value)) {
-        if (core_headers_add_pair(self, key, value, encoding) < 0)
+        int rc;
+
+        Py_INCREF(key);
+        Py_INCREF(value);
+        rc = core_headers_add_pair(self, key, value, encoding);
+        Py_DECREF(key);
+        Py_DECREF(value);
+        if (rc < 0)
             return -1;
     }
     return 0;
@@ -382,6 +408,18 @@ int core_headers_settle_encoding(CoreHeaders *self)
     return 0;
 }
 
+/* A codec of the program's own may be run, and may change |self| in it. */
+static PyObject *decode_other(CoreHeaders *self, PyObject *bytes)
+{
+    PyObject *encoding = Py_NewRef(self->encoding), *text;
+
+    Py_INCREF(bytes);
+    text = PyUnicode_Decode(PyBytes_AS_STRING(bytes), PyBytes_GET_SIZE(bytes), PyUnicode_AsUTF8(encoding), "strict");
+    Py_DECREF(bytes);
+    Py_DECREF(encoding);
+    return text;
+}
+
 PyObject *core_headers_decode(CoreHeaders *self, PyObject *bytes)
 {
     const char *text = PyBytes_AS_STRING(bytes);
@@ -397,8 +435,17 @@ PyObject *core_headers_decode(CoreHeaders *self, PyObject *bytes)
     case CORE_ENC_LATIN1:
         return PyUnicode_DecodeLatin1(text, len, "strict");
     default:
-        return PyUnicode_Decode(text, len, PyUnicode_AsUTF8(self->encoding), "strict");
+        return decode_other(self, bytes);
     }
+}
+
+static PyObject *encode_other(CoreHeaders *self, PyObject *text)
+{
+    PyObject *encoding = Py_NewRef(self->encoding), *bytes;
+
+    bytes = PyUnicode_AsEncodedString(text, PyUnicode_AsUTF8(encoding), "strict");
+    Py_DECREF(encoding);
+    return bytes;
 }
 
 PyObject *core_headers_encode(CoreHeaders *self, PyObject *text)
@@ -409,7 +456,7 @@ PyObject *core_headers_encode(CoreHeaders *self, PyObject *text)
     case CORE_ENC_LATIN1:
         return PyUnicode_AsLatin1String(text);
     case CORE_ENC_OTHER:
-        return PyUnicode_AsEncodedString(text, PyUnicode_AsUTF8(self->encoding), "strict");
+        return encode_other(self, text);
     default:
         return PyUnicode_AsUTF8String(text);
     }

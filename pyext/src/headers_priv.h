@@ -9,6 +9,10 @@
 /* Room for |room| more fields. */
 int core_headers_reserve(CoreHeaders *self, Py_ssize_t room);
 void core_headers_changed(CoreHeaders *self);
+/* The field at |index| with references of its own: decoding may run a codec that changes the list. */
+core_field core_headers_field(CoreHeaders *self, Py_ssize_t index);
+/* Gives the references of |field| back. */
+void core_field_release(core_field *field);
 void core_headers_remove_at(CoreHeaders *self, Py_ssize_t index);
 /* Removes every field of that lower case name; gives how many. */
 Py_ssize_t core_headers_remove(CoreHeaders *self, const char *lower, Py_ssize_t len);

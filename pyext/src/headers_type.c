@@ -5,14 +5,28 @@
 
 #include <string.h>
 
+/* The method may be the subclass's own, and give anything. */
+static PyObject *lower_of_subclass(core_state *state, PyObject *key)
+{
+    PyObject *lower = PyObject_CallMethodNoArgs(key, state->names.lower);
+
+    if (lower != NULL && !PyBytes_Check(lower)) {
+        PyErr_Format(PyExc_TypeError, "lower() of a header name gave %R", (PyObject *)Py_TYPE(lower));
+        Py_CLEAR(lower);
+    }
+    return lower;
+}
+
 /* The bytes to look a name up by: lower case.  bytes are taken as they are. */
 static PyObject *lookup_key(core_state *state, CoreHeaders *self, PyObject *key)
 {
     PyObject *lower, *bytes;
 
     if (!PyUnicode_Check(key)) {
-        if (PyBytes_Check(key))
+        if (PyBytes_CheckExact(key))
             return PyObject_CallMethodNoArgs(key, state->names.lower);
+        if (PyBytes_Check(key))
+            return lower_of_subclass(state, key);
         PyErr_Format(PyExc_TypeError, "Header name must be str or bytes, not %R", (PyObject *)Py_TYPE(key));
         return NULL;
     }
@@ -196,11 +210,12 @@ static PyObject *as_dict(CoreHeaders *self, int with_values)
     PyObject *dict = PyDict_New();
 
     for (Py_ssize_t i = 0; dict != NULL && i < self->count; i++) {
-        PyObject *key = core_headers_decode(self, self->fields[i].key), *value = NULL, *old;
+        core_field field = core_headers_field(self, i);
+        PyObject *key = core_headers_decode(self, field.key), *value = NULL, *old;
         int rc = -1;
 
         if (key != NULL && with_values) {
-            value = core_headers_decode(self, self->fields[i].value);
+            value = core_headers_decode(self, field.value);
             old = value == NULL ? NULL : PyDict_GetItemWithError(dict, key);
             if (old != NULL) {
                 PyObject *joined = PyUnicode_FromFormat("%U, %U", old, value);
@@ -212,6 +227,7 @@ static PyObject *as_dict(CoreHeaders *self, int with_values)
         }
         if (value != NULL && !PyErr_Occurred())
             rc = PyDict_SetItem(dict, key, value);
+        core_field_release(&field);
         Py_XDECREF(key);
         Py_XDECREF(value);
         if (rc < 0)
@@ -269,13 +285,15 @@ static PyObject *multi_items(CoreHeaders *self, int masked)
     PyObject *list = PyList_New(0);
 
     for (Py_ssize_t i = 0; list != NULL && i < self->count; i++) {
-        PyObject *key = core_headers_decode(self, self->fields[i].key), *value, *pair = NULL;
+        core_field field = core_headers_field(self, i);
+        PyObject *key = core_headers_decode(self, field.key), *value, *pair = NULL;
         int hide = 0;
 
         for (size_t j = 0; masked && j < 2; j++)
-            hide |= strcmp(PyBytes_AS_STRING(self->fields[i].key), secret[j]) == 0;
-        value = hide ? PyUnicode_FromString("[secure]") : core_headers_decode(self, self->fields[i].value);
-        if (key != NULL && value != NULL)
+            hide |= strcmp(PyBytes_AS_STRING(field.key), secret[j]) == 0;
+        value = key == NULL ? NULL : hide ? PyUnicode_FromString("[secure]") : core_headers_decode(self, field.value);
+        core_field_release(&field);
+        if (value != NULL)
             pair = PyTuple_Pack(2, key, value);
         Py_XDECREF(key);
         Py_XDECREF(value);
@@ -458,6 +476,8 @@ static PyObject *headers_popitem(PyObject *op, PyObject *unused)
     } else {
         key = core_headers_decode(self, self->fields[0].key);
         value = key == NULL ? NULL : find_value(state, self, key);
+        if (key != NULL && value == NULL && !PyErr_Occurred())
+            PyErr_SetObject(PyExc_KeyError, key); /* a codec has removed it */
         pair = value == NULL ? NULL : PyTuple_Pack(2, key, value);
         if (pair != NULL && delete_key(self, state, key) < 0)
             Py_CLEAR(pair);

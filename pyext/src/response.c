@@ -660,11 +660,30 @@ static int set_field(PyObject *op, PyObject *value, void *closure)
     return 0;
 }
 
+/* Whatever fields can be made of: the rest of this file looks into them. */
+static int set_headers(PyObject *op, PyObject *value, void *closure)
+{
+    core_state *state = core_state_of(Py_TYPE(op));
+    PyObject *headers;
+    int rc;
+
+    if (value == NULL || CoreHeaders_Check(state, value))
+        return set_field(op, value, closure);
+    headers = (PyObject *)core_headers_from(state, value);
+    rc = headers == NULL ? -1 : set_field(op, headers, closure);
+    Py_XDECREF(headers);
+    return rc;
+}
+
 /* Whoever deletes the content wants the body to be read once more: from a stream that there may not be yet. */
 static int set_raw_content(PyObject *op, PyObject *value, void *closure)
 {
     CoreResponse *self = (CoreResponse *)op;
 
+    if (value != NULL && !PyBytes_Check(value)) {
+        PyErr_Format(PyExc_TypeError, "a body must be bytes, not %.100s", Py_TYPE(value)->tp_name);
+        return -1;
+    }
     if (value == NULL && self->content != NULL) {
         PyObject *stream = get_stream(op, NULL);
 
@@ -797,7 +816,7 @@ static PyMemberDef response_members[] = {
 
 static PyGetSetDef response_getset[] = {
     {"status_code", get_status_code, core_response_set_status, "Status code.", NULL},
-    {"headers", get_headers, set_field, "Headers.", FIELD(headers)},
+    {"headers", get_headers, set_headers, "Headers.", FIELD(headers)},
     {"request", get_request, set_field, "The request that this answers.", FIELD(request)},
     {"_request", get_request_or_none, set_field, NULL, FIELD(request)},
     {"url", get_url, NULL, "URL of the request.", NULL},

@@ -164,7 +164,8 @@ static PyType_Slot async_slots[] = {
 #define SPEC(name_, slots_)                                                                                            \
     {                                                                                                                  \
         .name = name_, .basicsize = sizeof(CoreStream),                                                                \
-        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, .slots = slots_                        \
+        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,    \
+        .slots = slots_                                                                                                \
     }
 
 static PyType_Spec sync_spec = SPEC("requestx._core.SyncStream", sync_slots);

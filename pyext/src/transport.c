@@ -82,15 +82,47 @@ static int check_local_address(PyObject *value)
 {
     struct in6_addr address; /* room for either */
     const char *text;
+    Py_ssize_t len;
 
     if (value == NULL || value == Py_None)
         return 0;
-    text = PyUnicode_AsUTF8(value);
-    if (text == NULL)
+    text = PyUnicode_Check(value) ? PyUnicode_AsUTF8AndSize(value, &len) : NULL;
+    if (PyErr_Occurred())
         return -1;
-    if (inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1)
+    if (text != NULL && strlen(text) == (size_t)len &&
+        (inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1))
         return 0;
     PyErr_Format(PyExc_ValueError, "local_address is an IP address, not %R", value);
+    return -1;
+}
+
+/* The path of a Unix socket, kept as bytes without a NUL in them.  0 or -1. */
+static int set_path(CoreTransport *self, PyObject *path)
+{
+    PyObject *bytes = NULL;
+
+    if (path != NULL && path != Py_None && !PyUnicode_FSConverter(path, &bytes))
+        return -1;
+    Py_XSETREF(self->uds, bytes);
+    if (bytes == NULL || PyBytes_GET_SIZE(bytes) > 0)
+        return 0;
+    PyErr_SetString(PyExc_ValueError, "uds must not be empty");
+    return -1;
+}
+
+static int set_limits(CoreTransport *self, PyObject *connections, PyObject *keepalive, PyObject *expiry)
+{
+    rqx_client_options defaults;
+
+    rqx_client_options_init(&defaults);
+    self->limits = defaults.limits;
+    if (limit_arg(connections, &self->limits.max_connections) < 0 ||
+        limit_arg(keepalive, &self->limits.max_keepalive) < 0 ||
+        core_milliseconds(expiry, &self->limits.keepalive_expiry_ms) < 0)
+        return -1;
+    if (self->limits.max_connections != 0)
+        return 0;
+    PyErr_SetString(PyExc_ValueError, "max_connections has to be 1 at least, or None");
     return -1;
 }
 
@@ -115,22 +147,16 @@ static int transport_init(PyObject *op, PyObject *args, PyObject *kwargs)
     CoreTransport *self = (CoreTransport *)op;
     PyObject *connections = NULL, *keepalive = NULL, *expiry = Py_None, *proxy = NULL, *uds = NULL, *local = NULL;
     PyObject *tls = NULL, *proxy_tls = NULL, *options = NULL, *policy = NULL, *retry = NULL;
-    rqx_client_options defaults;
     int http1 = 1, http2 = 1;
 
-    rqx_client_options_init(&defaults);
-    self->limits = defaults.limits;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$pO!ppOOOOOOOiOOO:EngineTransport", names, &self->is_async,
                                      self->state->tls_type, &tls, &http1, &http2, &connections, &keepalive, &expiry,
                                      &proxy, &proxy_tls, &uds, &local, &self->retries, &options, &policy, &retry) ||
-        limit_arg(connections, &self->limits.max_connections) < 0 ||
-        limit_arg(keepalive, &self->limits.max_keepalive) < 0 ||
-        core_milliseconds(expiry, &self->limits.keepalive_expiry_ms) < 0 || check_local_address(local) < 0)
+        set_limits(self, connections, keepalive, expiry) < 0 || set_path(self, uds) < 0 ||
+        check_local_address(local) < 0)
         return -1;
-    if (self->limits.max_connections == 0) {
-        PyErr_SetString(PyExc_ValueError, "max_connections has to be 1 at least, or None");
-        return -1;
-    }
+    if (self->retries < 0)
+        self->retries = 0;
     self->protocols = (http1 ? RQX_PROTO_HTTP1 : 0u) | (http2 ? RQX_PROTO_HTTP2 : 0u);
     if (self->protocols == 0) {
         PyErr_SetString(PyExc_ValueError, "either http1 or http2 has to be on");
@@ -146,7 +172,6 @@ static int transport_init(PyObject *op, PyObject *args, PyObject *kwargs)
     keep(&self->retry, retry);
     keep(&self->proxy, proxy);
     keep(&self->proxy_tls, proxy_tls);
-    keep(&self->uds, uds);
     keep(&self->local_address, local);
     if (options != NULL && options != Py_None) {
         options = core_socket_options(options);
@@ -252,7 +277,7 @@ rqx_client *core_transport_make_client(CoreTransport *self, rqx_engine *engine)
     if (self->address_policy != NULL)
         options.address_policy = ((CoreAddressRules *)self->address_policy)->native;
     options.retry = self->retry == NULL ? NULL : core_retry_of(self->state, self->retry);
-    options.unix_path = self->uds == NULL ? NULL : PyUnicode_AsUTF8(self->uds);
+    options.unix_path = self->uds == NULL ? NULL : PyBytes_AS_STRING(self->uds);
     options.local_address = self->local_address == NULL ? NULL : PyUnicode_AsUTF8(self->local_address);
     options.socket_options = list;
     options.socket_option_count = core_socket_options_fill(self->socket_options, list);

@@ -22,7 +22,7 @@ typedef struct CoreTransport {
     PyObject *retry;          /* NativeRetry or NULL */
     PyObject *proxy;          /* Proxy or NULL */
     PyObject *proxy_tls;      /* Tls, for a proxy that is spoken to over it, or NULL */
-    PyObject *uds;            /* str or NULL */
+    PyObject *uds;            /* bytes or NULL */
     PyObject *local_address;  /* str or NULL */
     PyObject *socket_options; /* of core_socket_options, or NULL */
     PyObject *address_policy; /* AddressRules or NULL */

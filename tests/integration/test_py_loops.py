@@ -396,3 +396,32 @@ def test_a_task_may_close_the_client_that_wakes_it(ca, nginx):
         assert results[0] is None and set(results[1:]) <= {200, requestx.ReadError, RuntimeError}
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("closes", [True, False], ids=["closed", "dropped"])
+@pytest.mark.parametrize("streams", [True, False], ids=["streamed", "plain"])
+def test_a_loop_that_is_given_up_with_a_task_that_waits(ca, peer, streams, closes):
+    """Nobody cancels the task: all of it is garbage, which goes with its connection."""
+    server, held = peer(), []
+
+    async def main():
+        client = requestx.AsyncClient(ca_bundle=ca.ca_file, timeout=None)
+        request = client.build_request("GET", server.url("/never"))
+        loop = asyncio.get_running_loop()
+        loop.task = loop.create_task(client.send(request, stream=True) if streams else client.get(request.url))
+        held.extend([weakref.ref(client), weakref.ref(client._transport._pool)])
+        while not client._transport._pool.stats()["connections_open"]:
+            await asyncio.sleep(0.01)
+
+    gc.collect()
+    before = descriptors()
+    for _ in range(3):
+        loop = asyncio.new_event_loop()
+        loop.set_exception_handler(lambda loop, context: None)  # of the task, which asyncio tells was destroyed
+        loop.run_until_complete(main())
+        if closes:
+            loop.close()
+        loop = None
+        gc.collect()
+    assert [reference() for reference in held] == [None] * 6
+    assert descriptors() == before

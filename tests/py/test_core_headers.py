@@ -1,5 +1,6 @@
 """Headers: the list of fields, its encodings, and what changes it."""
 
+import codecs
 import copy
 import pickle
 from collections.abc import Mapping, MutableMapping
@@ -221,3 +222,57 @@ def test_a_name_of_one_letter_leaves_pythons_own_bytes_alone():
 def test_the_list_that_others_look_at():
     headers = Headers([("X-One", "a"), ("x-one", "b")])
     assert headers._list == [(b"X-One", b"x-one", b"a"), (b"x-one", b"x-one", b"b")]
+
+
+def test_bytes_of_a_kind_of_their_own_are_kept_as_bytes():
+    class Shouting(bytes):
+        def lower(self):
+            return 5
+
+    headers = Headers([(Shouting(b"A"), Shouting(b"1"))])
+    assert [type(part) for pair in headers.raw for part in pair] == [bytes, bytes]
+    assert headers["a"] == "1"
+    with pytest.raises(TypeError, match="lower"):
+        headers.get(Shouting(b"A"))
+
+
+@pytest.fixture
+def changing_codec():
+    """A codec that empties the headers which it is used for."""
+    changed = []
+
+    def decode(data, errors="strict"):
+        for headers in changed:
+            headers.clear()
+        return bytes(data).decode("latin-1"), len(data)
+
+    def encode(text, errors="strict"):
+        for headers in changed:
+            headers.encoding = "ascii"
+        return text.encode("latin-1"), len(text)
+
+    def find(name):
+        return codecs.CodecInfo(encode, decode, name=name) if name == "changing" else None
+
+    codecs.register(find)
+    yield changed
+    codecs.unregister(find)
+
+
+@pytest.mark.parametrize("look", [Headers.multi_items, Headers.items, Headers.values, Headers.keys, repr, Headers.popitem])
+def test_a_codec_may_change_the_headers_that_it_decodes(changing_codec, look):
+    headers = Headers([("a", "1"), ("b", "2"), ("c", "3")], encoding="changing")
+    changing_codec.append(headers)
+    try:
+        look(headers)
+    except KeyError:
+        assert look is Headers.popitem
+    assert len(headers) == 0
+
+
+def test_a_codec_may_change_the_headers_that_it_encodes(changing_codec):
+    headers = Headers({"a": "1"}, encoding="changing")
+    changing_codec.append(headers)
+    headers["b"] = "2"
+    assert headers.raw == [(b"a", b"1"), (b"b", b"2")]
+    assert headers.encoding == "ascii"

@@ -373,3 +373,22 @@ def test_a_response_whose_content_was_deleted_is_read_again():
         response.content  # noqa: B018
     assert response.read() == b"body"
     assert response.is_closed
+
+
+def test_headers_that_are_set_become_headers():
+    response = Response(302, text="é")
+    response.headers = {"Location": "/there", "Content-Type": "text/plain; charset=iso-8859-1"}
+    assert response.has_redirect_location
+    assert response.headers["location"] == "/there"
+    assert response.text == "Ã©"
+    with pytest.raises(TypeError):
+        response.headers = 5
+    assert response.headers["location"] == "/there"
+
+
+@pytest.mark.parametrize("content", ["text", bytearray(b"text"), None, 5])
+def test_a_body_that_is_set_is_bytes(content):
+    response = Response(200, content=b"as it was")
+    with pytest.raises(TypeError, match="must be bytes"):
+        response._content = content
+    assert response.text == "as it was"

@@ -1,6 +1,7 @@
 """The transports of this process: WSGI, ASGI, and the bases."""
 
 import asyncio
+import pathlib
 import sys
 
 import pytest
@@ -301,3 +302,28 @@ def test_a_transport_of_the_other_kind():
                 await client.get("https://example.org/")
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", [requestx.HTTPTransport, requestx.AsyncHTTPTransport])
+@pytest.mark.parametrize("path", ["", "\0abstract", "/run/app.sock\0", b""])
+def test_the_path_of_a_socket_is_one(kind, path):
+    """What is none is not taken for "no path", for then the request would go to another server."""
+    with pytest.raises(ValueError):
+        kind(uds=path)
+
+
+@pytest.mark.parametrize("kind", [requestx.HTTPTransport, requestx.AsyncHTTPTransport])
+def test_settings_of_the_wrong_type_are_refused_when_they_are_given(kind):
+    for settings in ({"uds": 5}, {"retries": "1"}, {"socket_options": 5}):
+        with pytest.raises(TypeError):
+            kind(**settings)
+    kind(uds=pathlib.Path("/run/app.sock"), retries=-1)
+
+
+def test_streams_of_the_engine_are_made_by_it_alone():
+    from requestx import _core
+    from requestx._transports.default import AsyncEngineStream, EngineStream
+
+    for kind in (_core.SyncStream, _core.AsyncStream, EngineStream, AsyncEngineStream):
+        with pytest.raises(TypeError, match="cannot create"):
+            kind()

@@ -21,41 +21,6 @@ class AsyncEngineStream(_core.AsyncStream, AsyncByteStream):
     __slots__ = ()
 
 
-def _make_engine(
-    is_async, verify, cert, trust_env, http1, http2, limits, proxy, uds, local_address, retries, options, address_policy,
-    pins,
-):
-    if isinstance(proxy, (str, URL)):
-        proxy = Proxy(url=proxy)
-    if verify is True and not cert and pins is None:
-        tls = _default_tls(trust_env)
-    else:
-        from .._tls import make_tls
-
-        tls = make_tls(verify, cert, trust_env, pins)
-    if address_policy is not None:
-        from .._address import rules_of
-
-        address_policy = rules_of(address_policy)
-    return _core.EngineTransport(
-        is_async=is_async,
-        tls=tls,
-        http1=http1,
-        http2=http2,
-        max_connections=limits.max_connections,
-        max_keepalive_connections=limits.max_keepalive_connections,
-        keepalive_expiry=limits.keepalive_expiry,
-        proxy=proxy,
-        proxy_tls=_proxy_tls(proxy, trust_env),
-        uds=uds,
-        local_address=local_address,
-        retries=0 if isinstance(retries, Retry) else retries,
-        socket_options=options,
-        address_policy=address_policy,
-        retry=retries if isinstance(retries, Retry) else None,
-    )
-
-
 # One for all transports: it holds the trusted certificates, once they were read, and TLS sessions.
 _tls_by_trust = {}
 
@@ -114,9 +79,34 @@ class _EngineTransport:
         address_policy=None,
         pins=None,
     ):
-        self._pool = _make_engine(
-            self._IS_ASYNC, verify, cert, trust_env, http1, http2, limits, proxy, uds, local_address, retries, socket_options,
-            address_policy, pins,
+        if isinstance(proxy, (str, URL)):
+            proxy = Proxy(url=proxy)
+        if verify is True and not cert and pins is None:
+            tls = _default_tls(trust_env)
+        else:
+            from .._tls import make_tls
+
+            tls = make_tls(verify, cert, trust_env, pins)
+        if address_policy is not None:
+            from .._address import rules_of
+
+            address_policy = rules_of(address_policy)
+        self._pool = _core.EngineTransport(
+            is_async=self._IS_ASYNC,
+            tls=tls,
+            http1=http1,
+            http2=http2,
+            max_connections=limits.max_connections,
+            max_keepalive_connections=limits.max_keepalive_connections,
+            keepalive_expiry=limits.keepalive_expiry,
+            proxy=proxy,
+            proxy_tls=_proxy_tls(proxy, trust_env),
+            uds=uds,
+            local_address=local_address,
+            retries=0 if isinstance(retries, Retry) else retries,
+            socket_options=socket_options,
+            address_policy=address_policy,
+            retry=retries if isinstance(retries, Retry) else None,
         )
 
     def __setattr__(self, name, value):

@@ -13,7 +13,7 @@ SOCKET_OPTION = Union[
     tuple[int, int, None, int],
 ]
 
-class HTTPTransport(BaseTransport):
+class _EngineTransport:
     def __init__(
         self,
         verify: VerifyTypes = True,
@@ -31,24 +31,9 @@ class HTTPTransport(BaseTransport):
         address_policy: Optional[AddressPolicy] = None,
         pins: Optional[Iterable[str]] = None,
     ) -> None: ...
+
+class HTTPTransport(_EngineTransport, BaseTransport):
     def handle_request(self, request: Request) -> Response: ...
 
-class AsyncHTTPTransport(AsyncBaseTransport):
-    def __init__(
-        self,
-        verify: VerifyTypes = True,
-        cert: Optional[CertTypes] = None,
-        trust_env: bool = True,
-        http1: bool = True,
-        http2: bool = True,
-        limits: Limits = ...,
-        proxy: Optional[ProxyTypes] = None,
-        uds: Optional[str] = None,
-        local_address: Optional[str] = None,
-        retries: Union[int, Retry] = 0,
-        socket_options: Optional[Iterable[SOCKET_OPTION]] = None,
-        *,
-        address_policy: Optional[AddressPolicy] = None,
-        pins: Optional[Iterable[str]] = None,
-    ) -> None: ...
+class AsyncHTTPTransport(_EngineTransport, AsyncBaseTransport):
     async def handle_async_request(self, request: Request) -> Response: ...
