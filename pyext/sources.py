@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
 import subprocess
@@ -77,7 +78,7 @@ def has_function(name: str, build: pathlib.Path) -> bool:
         source = build / f"have_{name}.c"
         source.write_text(f"char {name}(void);\nint main(void) {{ return {name}(); }}\n")
         flags = ["-fno-builtin", "-w", "-o", str(build / f"have_{name}.out")]
-        command = ["cc", str(source), *flags, *libraries(as_flags=True)]
+        command = [*os.environ.get("CC", "cc").split(), str(source), *flags, *libraries(as_flags=True)]
         done = subprocess.run(command, capture_output=True)
         record.write_text("yes" if done.returncode == 0 else "no")
     return record.read_text() == "yes"
@@ -91,7 +92,8 @@ def include_directories() -> list[str]:
 def libraries(as_flags: bool = False) -> list[str]:
     text = pkg_config("--libs", *PACKAGES, *present())
     if text is None:
-        raise SystemExit(f"requestx needs the development files of {', '.join(PACKAGES)} (see README.md)")
+        missing = [name for name in PACKAGES if pkg_config("--exists", name) is None]
+        raise SystemExit(f"requestx needs pkg-config and the development files of {', '.join(missing)} (see README.md)")
     flags = text.split() + ["-lpthread"]
     return flags if as_flags else [flag[2:] for flag in flags if flag.startswith("-l")]
 

@@ -3,9 +3,12 @@
 import inspect
 import json
 import pickle
+import shutil
 import subprocess
 import sys
+import tarfile
 import types
+from pathlib import Path
 
 import pytest
 
@@ -193,3 +196,41 @@ def test_one_version():
     from requestx import _core
 
     assert requestx.__version__ == _core.versions()["requestx"]
+
+
+TOP = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    """What "pip install" builds from, without what was built there already."""
+    copy = tmp_path_factory.mktemp("sdist") / "tree"
+    built = ("*.o", "*.lo", "*.la", ".libs", ".deps", "__pycache__", "*.so", "stage", "*.egg-info", "version.h")
+    for name in ("include", "lib", "pyext"):
+        shutil.copytree(TOP / name, copy / name, ignore=shutil.ignore_patterns(*built))
+    for name in "COPYING ChangeLog MANIFEST.in README.md SECURITY.md configure.ac pyproject.toml setup.py".split():
+        shutil.copy(TOP / name, copy / name)
+    return copy
+
+
+def test_a_source_distribution_has_all_that_is_compiled(sources, tmp_path):
+    pytest.importorskip("setuptools")
+    kinds = (".c", ".h", ".py", ".pyi")
+    wanted = {str(path.relative_to(sources)) for path in sources.rglob("*") if path.suffix in kinds}
+    command = [sys.executable, "setup.py", "-q", "sdist", "--formats=tar", f"--dist-dir={tmp_path}"]
+    subprocess.run(command, cwd=sources, check=True, capture_output=True)
+    with tarfile.open(next(tmp_path.glob("*.tar"))) as archive:
+        packed = {name.partition("/")[2] for name in archive.getnames()}
+    assert wanted - packed == set()
+    others = "COPYING configure.ac include/requestx/version.h.in lib/sources.am pyext/sources.am"
+    assert {*others.split(), "pyext/requestx/py.typed"} - packed == set()
+
+
+def test_a_build_says_which_libraries_are_missing(sources):
+    program = (
+        "import sys; sys.path.insert(0, 'pyext'); import sources\n"
+        "sources.PACKAGES += ['no-such-library']; sources.libraries()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=sources, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "requestx needs pkg-config and the development files of no-such-library (see README.md)\n"
