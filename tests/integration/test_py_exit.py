@@ -6,8 +6,9 @@ import sys
 import pytest
 
 HEAD = """
-import asyncio, sys, threading, time
+import asyncio, logging, sys, threading, time
 import requestx
+logging.getLogger("asyncio").setLevel(logging.ERROR)  # its debug mode tells of slow callbacks
 small, large, slow, ca = sys.argv[1:]
 """
 

@@ -171,8 +171,9 @@ def test_keyboard_interrupt_in_a_task(ca, peer):
     server = peer()
     out = run_script(
         """
-        import asyncio, sys
+        import asyncio, logging, sys
         import requestx
+        logging.getLogger("asyncio").setLevel(logging.ERROR)  # its debug mode tells of slow callbacks
 
         async def interrupted(client):
             await client.get(sys.argv[1])
@@ -230,19 +231,16 @@ def test_an_async_client_after_fork(ca, peer):
     server = peer()
     out = run_script(
         """
-        import asyncio, os, sys, warnings
+        import asyncio, logging, os, sys, warnings
         import requestx
+        # its debug mode tells of slow callbacks, and the child's whole life is one step of the parent's loop
+        logging.getLogger("asyncio").setLevel(logging.ERROR)
         client = requestx.AsyncClient(ca_bundle=sys.argv[2])
 
         async def get():
             return (await client.get(sys.argv[1])).text
 
-        def may_take_long():
-            # The child's life is one step of the parent's loop, and how long it takes the machine's affair: no reason to warn.
-            asyncio.get_running_loop().slow_callback_duration = float("inf")
-
         async def both():
-            may_take_long()
             print("parent", await get(), flush=True)
             warnings.simplefilter("ignore")
             pid = os.fork()
@@ -259,7 +257,6 @@ def test_an_async_client_after_fork(ca, peer):
             asyncio._set_running_loop(None)
 
             async def again():
-                may_take_long()
                 print("child", await get(), flush=True)
                 await client.aclose()
 

@@ -174,8 +174,9 @@ def test_trio_as_a_guest_of_asyncio(ca, peer):
 
 
 PROGRAM = """
-import gc, os, sys
+import gc, logging, os, sys
 import anyio, requestx
+logging.getLogger("asyncio").setLevel(logging.ERROR)  # its debug mode tells of slow callbacks
 
 backend, url, ca, how = sys.argv[1:]
 
