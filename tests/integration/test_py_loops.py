@@ -424,4 +424,5 @@ def test_a_loop_that_is_given_up_with_a_task_that_waits(ca, peer, streams, close
         loop = None
         gc.collect()
     assert [reference() for reference in held] == [None] * 6
-    assert descriptors() == before
+    # The server, in this process too, closes its sides when it sees ours closed.
+    wait_until(lambda: descriptors() <= before, what="the descriptors to be closed")
