@@ -10,9 +10,6 @@
 #include "client/exchange.h"
 #include "client/proxy.h"
 
-/* Bytes written in one dispatch before others have their turn. */
-#define WRITE_BUDGET (1024 * 1024)
-
 static void on_ready(struct rqx__watch *watch, unsigned events, void *user);
 static void on_timer(struct rqx__timer *timer, void *user);
 static void on_work(struct rqx__defer *defer, void *user);
@@ -337,17 +334,16 @@ static bool last_words(struct rqx__conn *conn, const struct rqx__err *err)
     return false;
 }
 
-/* Writes what there is.  False: the connection is gone. */
+/* Writes what there is, up to the budget.  Not while a write is blocked.  False: the connection is gone. */
 static bool flush(struct rqx__conn *conn)
 {
-    size_t budget = WRITE_BUDGET;
+    size_t budget = RQX__WRITE_BUDGET;
     struct rqx__err err;
     size_t written;
-    int rv = 0;
+    int rv;
 
-    conn->write_blocked = false;
     conn->write_again = false;
-    while (budget > 0) {
+    for (;;) {
         if (conn->out.len == 0) {
             rv = conn->codec->ops->send(conn->codec, &conn->out, RQX__OUT_LIMIT, &err);
             if (rv < 0) {
@@ -357,17 +353,20 @@ static bool flush(struct rqx__conn *conn)
             if (conn->out.len == 0)
                 return true;
         }
+        if (budget == 0) {
+            conn->write_again = true;
+            return true;
+        }
         rv = rqx__wire_write(conn->wire, rqx__buf_head(&conn->out), conn->out.len, &written, &err);
-        if (rv == RQX_AGAIN)
-            break;
+        if (rv == RQX_AGAIN) {
+            conn->write_blocked = true;
+            return true;
+        }
         if (rv < 0)
             return last_words(conn, &err);
         rqx__buf_consume(&conn->out, written);
         budget -= written < budget ? written : budget;
     }
-    conn->write_blocked = true;
-    conn->write_again = rv != RQX_AGAIN;
-    return true;
 }
 
 static void arm_codec_timer(struct rqx__conn *conn)
@@ -396,7 +395,7 @@ static unsigned awaits_moves(struct rqx__conn *conn)
 {
     if (rqx__wire_has_buffered(conn->wire))
         conn->read_again = true;
-    return rqx__wire_wants(conn->mover) | (conn->write_again ? RQX__IO_WRITE : 0u);
+    return rqx__wire_wants(conn->mover);
 }
 
 /* After anything happened: says goodbye if that was all, else tells loop and pool what is wanted now. */
@@ -420,8 +419,8 @@ static void settle(struct rqx__conn *conn)
         conn_lost(conn, &err);
         return;
     }
-    if (conn->read_again && codec->ops->want_recv(codec))
-        rqx__loop_defer(conn->engine->loop, &conn->work);
+    if (conn->write_again || (conn->read_again && codec->ops->want_recv(codec)))
+        rqx__loop_postpone(conn->engine->loop, &conn->work);
     count_resets(conn);
     arm_codec_timer(conn);
     rqx__pool_conn_changed(conn);

@@ -21,8 +21,9 @@
 
 /* Bytes taken from the codec before they are written; the codec keeps the rest. */
 #define RQX__OUT_LIMIT (64 * 1024)
-/* Bytes read in one dispatch before others have their turn. */
-#define RQX__READ_BUDGET (512 * 1024)
+/* Bytes read and written in one dispatch, before others have their turn. */
+#define RQX__READ_BUDGET  (512 * 1024)
+#define RQX__WRITE_BUDGET (1024 * 1024)
 
 struct rqx__conn {
     struct rqx__list origin_node; /* in origin->conns */
@@ -43,10 +44,10 @@ struct rqx__conn {
     uint64_t idle_since;     /* ns */
     uint64_t resets_counted; /* of the codec's, those that are in the engine's counters */
     struct rqx__dial_times times;
-    bool write_blocked; /* nothing is written until the socket is writable: it is full, or others have their turn */
-    bool write_again;   /* of these the second: the budget was used up with more to write */
+    bool write_blocked; /* a write waits for the socket: set by flush(), cleared once it may go on */
+    bool write_again;   /* a write's turn is over with more to write, goes on in the next dispatch: flush()'s alone */
     bool write_failed;  /* what the peer said before is still read, but nothing can be said to it any more */
-    bool read_again;    /* the budget was used up with bytes left inside the wire */
+    bool read_again;    /* bytes are left inside the wire: read in the next dispatch if the codec wants them */
     bool lingering;     /* takes no more streams; closed as soon as the open ones are done and the output is out */
     bool said_goodbye;  /* the codec was told to shut down */
     bool used;          /* carried an exchange before */

@@ -39,11 +39,12 @@ struct rqx__loop {
     uint32_t free_slot; /* NO_SLOT: none */
     struct rqx__timers timers;
     struct rqx__list deferred;
+    struct rqx__list postponed; /* deferred by the next dispatch */
     uint64_t now;
 
     /* any thread */
     struct rqx__wake wake;
-    atomic_bool has_work;           /* something was deferred since the last dispatch ran the queue */
+    atomic_bool has_work;           /* something is postponed, or was deferred since the queue was run last */
     _Atomic uint64_t poll_deadline; /* how long a running poll will sleep at most; 0: none is running */
 
     /* the thread that polls and then dispatches */
@@ -88,6 +89,7 @@ int rqx__loop_new(bool nested, struct rqx__loop **ret_loop)
     atomic_init(&loop->has_work, false);
     atomic_init(&loop->poll_deadline, 0);
     rqx__list_init(&loop->deferred);
+    rqx__list_init(&loop->postponed);
     loop->now = rqx__clock_now();
     rv = start(loop);
     if (rv < 0) {
@@ -110,6 +112,7 @@ static void forget_all(struct rqx__loop *loop)
         if (loop->slots[i].watch != NULL)
             loop->slots[i].watch->fd = -1;
     }
+    rqx__list_splice(&loop->deferred, &loop->postponed);
     while (rqx__list_pop_front(&loop->deferred) != NULL)
         ;
 }
@@ -273,13 +276,23 @@ void rqx__defer_init(struct rqx__defer *defer, void (*run_cb)(struct rqx__defer 
     defer->user = user;
 }
 
-void rqx__loop_defer(struct rqx__loop *loop, struct rqx__defer *defer)
+static void queue(struct rqx__loop *loop, struct rqx__list *list, struct rqx__defer *defer)
 {
     if (!rqx__list_empty(&defer->node))
         return;
-    rqx__list_push_back(&loop->deferred, &defer->node);
+    rqx__list_push_back(list, &defer->node);
     if (!atomic_load_explicit(&loop->has_work, memory_order_relaxed))
         atomic_store(&loop->has_work, true);
+}
+
+void rqx__loop_defer(struct rqx__loop *loop, struct rqx__defer *defer)
+{
+    queue(loop, &loop->deferred, defer);
+}
+
+void rqx__loop_postpone(struct rqx__loop *loop, struct rqx__defer *defer)
+{
+    queue(loop, &loop->postponed, defer);
 }
 
 void rqx__defer_cancel(struct rqx__defer *defer)
@@ -289,7 +302,7 @@ void rqx__defer_cancel(struct rqx__defer *defer)
 
 bool rqx__loop_has_deferred(const struct rqx__loop *loop)
 {
-    return !rqx__list_empty(&loop->deferred);
+    return !rqx__list_empty(&loop->deferred) || !rqx__list_empty(&loop->postponed);
 }
 
 /* ---- the wake-up ---- */
@@ -394,7 +407,7 @@ void rqx__loop_run_deferred(struct rqx__loop *loop)
 {
     int rounds = 0;
 
-    atomic_store(&loop->has_work, false);
+    atomic_store(&loop->has_work, !rqx__list_empty(&loop->postponed));
     while (!rqx__list_empty(&loop->deferred)) {
         struct rqx__list round;
         struct rqx__list *node;
@@ -425,6 +438,7 @@ bool rqx__loop_deliver(struct rqx__loop *loop)
     for (i = 0; i < count; i++)
         deliver(loop, &loop->batch[i]);
     rqx__timers_run(&loop->timers, loop->now);
+    rqx__list_splice(&loop->deferred, &loop->postponed);
     return full;
 }
 

@@ -5,8 +5,9 @@
  * owner (the engine), except rqx__loop_poll, which may run without it, and rqx__loop_wake, which any thread may call.
  *
  * Life of a wake-up:  poll (fills the batch, unlocked) -> dispatch (calls back for each event of the batch and each
- * timer that is due, then runs deferred work until there is none).  A watch that was removed between poll and dispatch
- * is not called back: the batch names watches by slot and generation, never by pointer.
+ * timer that is due, then runs deferred work until there is none, that which was postponed last time included).  A
+ * watch that was removed between poll and dispatch is not called back: the batch names watches by slot and generation,
+ * never by pointer.
  */
 #ifndef RQX_LOOP_LOOP_H
 #define RQX_LOOP_LOOP_H
@@ -92,9 +93,16 @@ static inline bool rqx__timer_is_set(const struct rqx__timer *timer)
 void rqx__defer_init(struct rqx__defer *defer, void (*run_cb)(struct rqx__defer *, void *), void *user);
 /* Queues once; a second call before it ran does nothing.  Does not wake anybody: see rqx__loop_settle. */
 void rqx__loop_defer(struct rqx__loop *loop, struct rqx__defer *defer);
+/*
+ * The same for the next dispatch, whatever runs now: who has had a turn lets all others have theirs, those too that
+ * only the next poll tells of.  That poll does not wait.
+ */
+void rqx__loop_postpone(struct rqx__loop *loop, struct rqx__defer *defer);
 void rqx__defer_cancel(struct rqx__defer *defer);
+/* Postponed work included. */
 bool rqx__loop_has_deferred(const struct rqx__loop *loop);
-/* Runs what was deferred now, and what that defers in turn.  Not from inside a callback of the loop. */
+/* Runs what was deferred, and what that defers in turn, but nothing postponed.  Not from inside a callback of the loop.
+ */
 void rqx__loop_run_deferred(struct rqx__loop *loop);
 
 /* Makes the descriptor readable / a running poll return.  Any thread; coalesced: one write until it is seen. */

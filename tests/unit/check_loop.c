@@ -530,6 +530,57 @@ START_TEST(endless_deferral_lets_others_through)
 }
 END_TEST
 
+/* Whoever runs deferred work in between: it waits for the poll's news, but keeps the poll from waiting. */
+START_TEST(postponed_work_runs_in_the_next_dispatch)
+{
+    struct rqx__loop *loop = make_loop(_i);
+    struct probe late;
+    struct probe news;
+    int fd = make_event(1);
+
+    probe_init(&late, loop);
+    probe_init(&news, loop);
+    rqx__loop_postpone(loop, &late.defer);
+    rqx__loop_postpone(loop, &late.defer);
+    rqx__loop_defer(loop, &late.defer); /* queued already */
+    ck_assert(rqx__loop_has_deferred(loop));
+    rqx__loop_run_deferred(loop);
+    ck_assert_int_eq(late.calls, 0);
+    ck_assert(rqx__loop_has_deferred(loop));
+    rqx__loop_settle(loop);
+    watch(&news, fd, RQX__IO_READ);
+    ck_assert_int_eq(rqx__loop_poll(loop, RQX__NEVER), 0);
+    ck_assert_int_eq(rqx__loop_dispatch(loop), 0);
+    ck_assert_int_eq(late.calls, 1);
+    ck_assert_int_eq(news.calls, 1);
+    ck_assert_int_lt(news.order, late.order);
+    ck_assert(!rqx__loop_has_deferred(loop));
+    undo(&news);
+    close(fd);
+    rqx__loop_free(loop);
+}
+END_TEST
+
+START_TEST(postponed_work_is_cancelled_and_forgotten)
+{
+    struct rqx__loop *loop = make_loop(_i);
+    struct probe cancelled;
+    struct probe left;
+
+    probe_init(&cancelled, loop);
+    probe_init(&left, loop);
+    rqx__loop_postpone(loop, &cancelled.defer);
+    rqx__defer_cancel(&cancelled.defer);
+    ck_assert(!rqx__loop_has_deferred(loop));
+    turn(loop);
+    ck_assert_int_eq(cancelled.calls, 0);
+    rqx__loop_postpone(loop, &left.defer);
+    rqx__loop_free(loop);
+    ck_assert(rqx__list_empty(&left.defer.node));
+    ck_assert_int_eq(left.calls, 0);
+}
+END_TEST
+
 START_TEST(deferred_work_can_be_run_without_a_turn)
 {
     struct rqx__loop *loop = make_loop(_i);
@@ -641,6 +692,8 @@ static void add_defer_tests(Suite *suite)
     tcase_add_loop_test(tcase, deferred_work_runs_once_at_the_end, 0, 2);
     tcase_add_test(tcase, cancelled_work_does_not_run);
     tcase_add_loop_test(tcase, endless_deferral_lets_others_through, 0, 2);
+    tcase_add_loop_test(tcase, postponed_work_runs_in_the_next_dispatch, 0, 2);
+    tcase_add_loop_test(tcase, postponed_work_is_cancelled_and_forgotten, 0, 2);
     tcase_add_loop_test(tcase, deferred_work_can_be_run_without_a_turn, 0, 2);
     tcase_add_test(tcase, work_left_makes_a_nested_loop_readable);
     tcase_add_loop_test(tcase, freeing_the_loop_forgets_what_others_hold, 0, 2);
