@@ -37,7 +37,7 @@ async def _serve(reader, writer):
             writer.write(ANSWERS.get(path, REFUSAL))
             if path in CLOSING:
                 break
-    except (asyncio.IncompleteReadError, ConnectionError):
+    except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):  # the last: at the end of all
         pass
     finally:
         writer.close()
