@@ -152,17 +152,12 @@ int rqx_engine_fd(const rqx_engine *engine)
     return engine->mode == RQX_MODE_EMBEDDED ? rqx__loop_fd(engine->loop) : RQX_ERR_MODE;
 }
 
-int rqx_engine_dispatch(rqx_engine *engine)
+/* Takes the lock over, and gives it back. */
+static int dispatch_locked(struct rqx_engine *engine)
 {
     int more;
-    int rv;
+    int rv = rqx__loop_poll(engine->loop, 1); /* a deadline long past: what is ready now */
 
-    if (engine->mode != RQX_MODE_EMBEDDED)
-        return RQX_ERR_MODE;
-    rv = rqx__engine_lock(engine);
-    if (rv < 0)
-        return rv;
-    rv = rqx__loop_poll(engine->loop, 1); /* a deadline long past: what is ready now */
     if (rv < 0) {
         rqx__engine_unlock_quiet(engine);
         return rv;
@@ -187,6 +182,21 @@ int rqx_engine_dispatch(rqx_engine *engine)
     rqx__loop_settle(engine->loop);
     rqx__engine_unlock_quiet(engine);
     return more;
+}
+
+int rqx_engine_dispatch(rqx_engine *engine)
+{
+    int rv;
+
+    if (engine->mode != RQX_MODE_EMBEDDED)
+        return RQX_ERR_MODE;
+    rv = rqx__engine_lock(engine);
+    if (rv < 0)
+        return rv;
+    rqx__engine_hold(engine); /* user code is called, which may let go of everything */
+    rv = dispatch_locked(engine);
+    rqx__engine_release(engine);
+    return rv;
 }
 
 int rqx_engine_cork(rqx_engine *engine)
@@ -345,6 +355,7 @@ int rqx_engine_run(rqx_engine *engine, int64_t timeout_ms)
     rv = rqx__engine_lock(engine);
     if (rv < 0)
         return rv;
+    rqx__engine_hold(engine); /* as in rqx_engine_dispatch */
     if (timeout_ms == 0 && !engine->leading && !has_events(engine)) {
         engine->leading = true;
         rv = lead_once(engine, 1);
@@ -358,6 +369,7 @@ int rqx_engine_run(rqx_engine *engine, int64_t timeout_ms)
     }
     rqx__engine_unlock_quiet(engine);
     tell_callbacks(engine);
+    rqx__engine_release(engine);
     return rv;
 }
 

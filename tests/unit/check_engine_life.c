@@ -132,6 +132,73 @@ START_TEST(no_idle_connection_is_kept_where_none_may_be)
 }
 END_TEST
 
+struct holder {
+    rqx_engine *engine;
+    rqx_client *client;
+    atomic_bool gone;
+};
+
+static void let_go(struct holder *holder)
+{
+    rqx_client_unref(holder->client);
+    rqx_engine_unref(holder->engine);
+    atomic_store(&holder->gone, true);
+}
+
+static void let_go_of_all(rqx_response *response, unsigned what, void *user)
+{
+    ck_assert_uint_eq(what, RQX_EVENT_DONE);
+    rqx_response_unref(response);
+    let_go(user);
+}
+
+static int let_go_when_asked(char *buffer, size_t cap, size_t *ret_len, int *ret_end, void *user)
+{
+    (void)buffer, (void)cap, (void)ret_len;
+    *ret_end = 1;
+    let_go(user);
+    return 0;
+}
+
+static void drive_until_gone(struct holder *holder, rqx_mode mode)
+{
+    while (!atomic_load(&holder->gone)) {
+        if (mode == RQX_MODE_SYNC)
+            ck_assert_int_ge(rqx_engine_run(holder->engine, 1), 0);
+        else if (mode == RQX_MODE_EMBEDDED)
+            drive(holder->engine);
+        else
+            sched_yield();
+    }
+}
+
+/* User code that an engine calls may let go of everything, the engine included that is at work below it. */
+START_TEST(a_callback_may_let_go_of_everything)
+{
+    static const rqx_mode modes[] = {RQX_MODE_SYNC, RQX_MODE_EMBEDDED, RQX_MODE_THREAD};
+    rqx_mode mode = modes[_i / 2];
+    struct holder holder = {.engine = new_engine(mode, 0)};
+    rqx_request *request =
+        new_request("POST", _i % 2 == 0 ? "/echo" : "/never"); /* no answer before the body is asked for */
+    rqx_response *response;
+
+    holder.client = new_client(holder.engine);
+    if (_i % 2 == 0)
+        rqx_request_set_callback(request, let_go_of_all);
+    else
+        ck_assert_int_eq(
+            rqx_request_set_body_callback(request, let_go_when_asked, NULL, RQX_LENGTH_UNKNOWN, NULL, &holder), 0);
+    ck_assert_int_eq(rqx_client_submit(holder.client, request, &holder, &response), 0);
+    drive_until_gone(&holder, mode);
+    if (_i % 2 != 0) {
+        if (mode != RQX_MODE_THREAD) /* where the thread may not have come to it */
+            ck_assert_int_eq(rqx_response_error(response)->code, RQX_ERR_CLOSED);
+        rqx_response_unref(response);
+    }
+    rqx_request_unref(request);
+}
+END_TEST
+
 static Suite *engine_life_suite(void)
 {
     Suite *suite = suite_create("engine: life");
@@ -145,6 +212,8 @@ static Suite *engine_life_suite(void)
     tcase_add_test(h1, no_idle_connection_is_kept_where_none_may_be);
     tcase_add_test(h2, no_idle_connection_is_kept_where_none_may_be);
     tcase_add_loop_test(h2, a_client_that_is_freed_says_goodbye, 0, 3);
+    tcase_add_loop_test(h1, a_callback_may_let_go_of_everything, 0, 6);
+    tcase_add_loop_test(h2, a_callback_may_let_go_of_everything, 0, 6);
     return suite;
 }
 
