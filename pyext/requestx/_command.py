@@ -248,7 +248,7 @@ def _run(url, method, content, data, files, json, params, headers, cookies, auth
                 auth=auth,
                 follow_redirects=follow_redirects,
             )
-    except (RequestError, InvalidURL) as error:
+    except (RequestError, InvalidURL, ValueError) as error:  # ValueError: the proxy, of an option or the environment
         _say(f"[red]{type(error).__name__}[/red]: {rich.markup.escape(str(error))}")
         sys.exit(1)
     sys.exit(0 if success else 1)

@@ -241,7 +241,8 @@ class Proxy:
     def __init__(self, url, *, ssl_context=None, auth=None, headers=None, username=None, password=None):
         url = URL(url)
         if url.scheme not in ("http", "https", "socks5", "socks5h"):
-            raise ValueError(f"Unknown scheme for proxy URL {url!r}")
+            known = "http://, https://, socks5:// and socks5h:// are known"
+            raise ValueError(f"Unknown scheme for proxy URL {url!r}: {known}")
         if url.username or url.password:
             auth = (url.username, url.password)
             url = url.copy_with(username=None, password=None)

@@ -136,6 +136,12 @@ def test_errors(command, unused_port):
         "UnsupportedProtocol: Request URL has an unsupported protocol 'ftp://'.\n",
     )
     assert command("http://[::1")[1].startswith("InvalidURL: ")
+    assert command("http://example.org/", "--proxy", "127.0.0.1:3128") == (
+        1,
+        "ValueError: Unknown scheme for proxy URL URL('127.0.0.1:3128'): "
+        "http://, https://, socks5:// and socks5h:// are known\n",
+        "",
+    )
 
 
 def test_untrusted(command, app, monkeypatch):
