@@ -403,6 +403,8 @@ class _Chunker:
     """Gives on what it is given: as it is, or in pieces of one size and a rest."""
 
     def __init__(self, empty, size):
+        if size is not None and size < 1:
+            raise ValueError(f"chunk_size must be at least 1, not {size}")
         self._empty = empty
         self._size = size
         self._parts = []

@@ -37,12 +37,16 @@ def get_multipart_boundary_from_content_type(content_type):
     return None
 
 
+def _check_name(name):
+    if not isinstance(name, str):
+        raise TypeError(f"Invalid type for name. Expected str, got {type(name)}: {name!r}")
+
+
 class DataField:
     """A value of the form."""
 
     def __init__(self, name, value):
-        if not isinstance(name, str):
-            raise TypeError(f"Invalid type for name. Expected str, got {type(name)}: {name!r}")
+        _check_name(name)
         if value is not None and not isinstance(value, (str, bytes, int, float)):
             raise TypeError(f"Invalid type for value. Expected primitive type, got {type(value)}: {value!r}")
         self.name = name
@@ -74,6 +78,7 @@ class FileField:
         else:
             # A name may be a path, or a file descriptor's number.
             filename, file = os.path.basename(str(getattr(value, "name", "upload"))), value
+        _check_name(name)
         _check_binary(file)
         self.name = name
         self.filename = filename

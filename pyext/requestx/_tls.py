@@ -79,6 +79,10 @@ def _stamps(*paths):
 def _from_files(verify, chain, trust_env, pins):
     ca_file, ca_dir = trust_paths(verify, False) if isinstance(verify, str) else (None, None)
     cert_file, key_file, password = chain
+    for path in (ca_file, cert_file, key_file):
+        if path is not None:
+            # The engine's OSError would say so as well, but is of no kind that a program can tell from others.
+            os.stat(path)
     if callable(password):
         password = password()
     tls = Tls(

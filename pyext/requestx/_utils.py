@@ -130,6 +130,8 @@ class URLPattern:
     def __init__(self, pattern):
         from ._core import URL
 
+        if not isinstance(pattern, str):
+            raise TypeError(f"a URL pattern must be str, not {type(pattern).__name__}")
         if pattern and ":" not in pattern:
             raise ValueError(
                 f"Mount and proxy keys are URL patterns, not plain scheme names. "

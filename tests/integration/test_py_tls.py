@@ -140,3 +140,11 @@ def test_truststore_means_the_systems_store(ca, nginx, monkeypatch):
     SSLContext.__module__ = "truststore._api"
     monkeypatch.setenv("SSL_CERT_FILE", ca.ca_file)
     assert get(nginx.https_url("/small"), verify=SSLContext(ssl.PROTOCOL_TLS_CLIENT)).status_code == 200
+
+
+def test_verify_none_verifies(nginx):
+    """httpx allows no such value, and verifies: so does this."""
+    with requestx.Client(verify=None, trust_env=False) as client:
+        with pytest.raises(requestx.ConnectError) as caught:
+            client.get(nginx.url("/"))
+    assert caught.value.phase == "tls"

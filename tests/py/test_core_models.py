@@ -392,3 +392,21 @@ def test_a_body_that_is_set_is_bytes(content):
     with pytest.raises(TypeError, match="must be bytes"):
         response._content = content
     assert response.text == "as it was"
+
+
+@pytest.mark.parametrize("size", [0, -1])
+@pytest.mark.parametrize("method", ["iter_raw", "iter_bytes", "iter_text"])
+def test_pieces_have_a_size(method, size):
+    """A body that is read in pieces of no size would be lost."""
+    with pytest.raises(ValueError, match=f"chunk_size must be at least 1, not {size}"):
+        list(getattr(Response(200, content=iter([b"body"])), method)(size))
+
+    async def main():
+        async def parts():
+            yield b"body"
+
+        response = Response(200, content=parts())
+        with pytest.raises(ValueError, match="chunk_size"):
+            [piece async for piece in getattr(response, f"a{method}")(size)]
+
+    asyncio.run(main())

@@ -212,3 +212,9 @@ def test_named_by_path_and_descriptor(tmp_path):
     with os.fdopen(os.open(path, os.O_RDONLY), "rb") as file:
         ((_, filename, _, _),) = parts_of(post(files={"f": file}))
     assert filename == str(file.name)
+
+
+@pytest.mark.parametrize("name", [b"name", 1, None])
+def test_names_of_files_are_text(name):
+    with pytest.raises(TypeError, match="Invalid type for name. Expected str"):
+        requestx.Request("POST", "http://example.org/", files=[(name, b"body")])

@@ -327,3 +327,17 @@ def test_streams_of_the_engine_are_made_by_it_alone():
     for kind in (_core.SyncStream, _core.AsyncStream, EngineStream, AsyncEngineStream):
         with pytest.raises(TypeError, match="cannot create"):
             kind()
+
+
+@pytest.mark.parametrize("settings", [{"verify": "/nowhere.pem"}, {"cert": "/nowhere.pem"}, {"cert": (__file__, "/nowhere.pem")}])
+@pytest.mark.parametrize("kind", [requestx.HTTPTransport, requestx.Client, requestx.AsyncClient])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_files_that_are_not_there(kind, settings):
+    with pytest.raises(FileNotFoundError, match="/nowhere.pem"):
+        kind(**settings)
+
+
+def test_patterns_are_text():
+    for pattern in (None, 5, requestx.URL("http://example.org")):
+        with pytest.raises(TypeError):
+            requestx.Client(mounts={pattern: None})

@@ -81,6 +81,9 @@ class _EngineTransport:
     ):
         if isinstance(proxy, (str, URL)):
             proxy = Proxy(url=proxy)
+        if verify is None:
+            # As in httpx, where it is of no type that is allowed, but verifies.
+            verify = True
         if verify is True and not cert and pins is None:
             tls = _default_tls(trust_env)
         else:
