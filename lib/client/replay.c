@@ -125,9 +125,10 @@ static rqx_slice method_of(const struct rqx__exchange *exchange)
 bool rqx__replay_allowed(const struct rqx__exchange *exchange, unsigned flags)
 {
     bool unprocessed = (flags & RQX__CLOSE_UNPROCESSED) != 0;
-    /* a kept HTTP/1.1 connection that died under the request without a byte, once: RFC 9112 section 9.3.1 */
+    /* a kept HTTP/1.1 connection that died under the request without a byte (RFC 9112 section 9.3.1): a server that
+       closes one without a word closes others, so that it is not the first alone that is forgiven */
     bool stale = (flags & RQX__CLOSE_NO_BYTES) != 0 && exchange->response.version != RQX_HTTP_2 && exchange->reused &&
-                 exchange->response.retries == 0 && rqx__method_is_idempotent(method_of(exchange));
+                 rqx__method_is_idempotent(method_of(exchange));
 
     if (!unprocessed && !stale)
         return false;

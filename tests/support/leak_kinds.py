@@ -412,7 +412,7 @@ def mounts(client, on):
     client.get(on["plain"] + "/small")
 
 
-@kind(proxy="proxy", threads=20, headers={"Connection": "close"})
+@kind(proxy="proxy", threads=20)
 def proxy(client, on):
     client.get(on["plain"] + "/small")
 

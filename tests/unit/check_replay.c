@@ -47,6 +47,49 @@ START_TEST(a_refused_stream_is_sent_again)
 }
 END_TEST
 
+/* Connections that are kept die one after the other under the requests that they are used for again. */
+START_TEST(kept_connections_that_die_are_passed_over)
+{
+    rqx_engine *engine = new_engine(RQX_MODE_EMBEDDED, 1);
+    rqx_client *client = new_client(engine);
+    rqx_request *request = new_request("GET", "/ok");
+    rqx_request *post = new_request("POST", "/ok");
+    rqx_response *responses[4];
+    rqx_event event;
+    int done = 0;
+    int i;
+
+    atomic_store(&server.least, 3);
+    for (i = 0; i < 3; i++)
+        ck_assert_int_eq(rqx_client_submit(client, request, NULL, &responses[i]), 0);
+    while (done < 3) {
+        drive(engine);
+        while (rqx_engine_take(engine, &event, 1) == 1)
+            done++;
+    }
+    atomic_store(&server.one_each, true);
+    ck_assert_int_eq(rqx_client_submit(client, request, NULL, &responses[3]), 0);
+    while (rqx_engine_take(engine, &event, 1) == 0)
+        drive(engine);
+    ck_assert_int_eq(rqx_response_status(responses[3]), 200);
+    ck_assert_int_eq(rqx_response_retries(responses[3]), 3);
+    ck_assert_int_eq(atomic_load(&server.connections), 4);
+    rqx_response_unref(responses[3]);
+    /* what is not idempotent may have been worked on */
+    ck_assert_int_eq(rqx_client_submit(client, post, NULL, &responses[3]), 0);
+    while (rqx_engine_take(engine, &event, 1) == 0)
+        drive(engine);
+    ck_assert_int_eq(rqx_response_error(responses[3])->code, RQX_ERR_TRUNCATED);
+    ck_assert_int_eq(rqx_response_retries(responses[3]), 0);
+    for (i = 0; i < 4; i++)
+        rqx_response_unref(responses[i]);
+    rqx_request_unref(request);
+    rqx_request_unref(post);
+    rqx_client_unref(client);
+    rqx_engine_unref(engine);
+}
+END_TEST
+
 static rqx_retry *new_retry(int total, int64_t backoff_ms)
 {
     rqx_retry_options options;
@@ -234,6 +277,7 @@ static Suite *replay_suite(void)
         tcase_add_test(cases[i], a_busy_server_is_asked_again);
         tcase_add_test(cases[i], a_pause_before_a_retry_ends_with_the_response);
     }
+    tcase_add_test(h1, kept_connections_that_die_are_passed_over);
     tcase_add_test(h2, a_refused_stream_is_sent_again);
     tcase_add_test(h2, a_connection_without_ids_is_replaced);
     tcase_add_test(h2, many_at_once_share_the_last_ids_and_a_new_connection);

@@ -31,6 +31,8 @@ struct http_server {
     int clients[SERVER_MAX_CONNECTIONS];
     pthread_t threads[SERVER_MAX_CONNECTIONS];
     uint32_t max_streams; /* SETTINGS_MAX_CONCURRENT_STREAMS; 0: 100 */
+    atomic_bool one_each; /* HTTP/1.1: a second request closes its connection without a byte */
+    atomic_int least;     /* HTTP/1.1: no answer before there are so many connections */
 };
 
 struct server_stream {
@@ -159,17 +161,20 @@ static inline void write_all(int fd, const char *data, size_t len)
 static inline void h1_serve(struct server_conn *conn)
 {
     static const char early[] = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+    bool kept = false;
 
-    for (;;) {
+    for (;; kept = true) {
         struct server_stream stream = {.body = NULL};
         char location[64];
         char head[256];
         int status;
 
-        if (!h1_read_request(conn->fd, &stream)) {
+        if (!h1_read_request(conn->fd, &stream) || (kept && atomic_load(&conn->server->one_each))) {
             free(stream.body);
             return;
         }
+        while (atomic_load(&conn->server->connections) < atomic_load(&conn->server->least))
+            usleep(1000);
         status = server_answer(conn->server, &stream, location, sizeof location);
         if (status > 0) {
             if (strcmp(stream.path, "/early") == 0)
