@@ -10,6 +10,9 @@
 #include "client/exchange.h"
 #include "client/proxy.h"
 
+/* A read of so many bytes, a full TLS record, is of large bodies, which go on. */
+#define BULK (16 * 1024)
+
 static void on_ready(struct rqx__watch *watch, unsigned events, void *user);
 static void on_timer(struct rqx__timer *timer, void *user);
 static void on_work(struct rqx__defer *defer, void *user);
@@ -255,11 +258,15 @@ static void end_of_stream(struct rqx__conn *conn)
 /*
  * With several responses under way it is worth one call to find out whether the next is there already: what is asked
  * for in reply then leaves together, and the peer has fewer and larger pieces to work on.  A lone response would only
- * pay for that call.
+ * pay for that call, and so would who collects: that waits for the next ones anyhow.  Measured against nginx on one
+ * connection, CPU for each request without this call: 15 % more for 20 threads, 7 % more for 10 streams of a foreign
+ * loop that does not collect; but 9 % less for 100 streams of one that does, 7 % less for Python's.  Four downloads at
+ * once take 4 % more without it, collecting or not.
  */
-static bool more_may_be_there(const struct rqx__conn *conn)
+static bool more_may_be_there(const struct rqx__conn *conn, size_t len)
 {
-    return rqx__wire_has_buffered(conn->wire) || conn->codec->open_streams > 1;
+    return rqx__wire_has_buffered(conn->wire) ||
+           (conn->codec->open_streams > 1 && (!conn->engine->collects || len >= BULK));
 }
 
 /* Reads what there is, up to the budget.  False: the connection is gone. */
@@ -290,7 +297,7 @@ static bool read_some(struct rqx__conn *conn)
             return false;
         }
         budget -= len < budget ? len : budget;
-    } while (budget > 0 && more_may_be_there(conn) && codec->ops->want_recv(codec));
+    } while (budget > 0 && more_may_be_there(conn, len) && codec->ops->want_recv(codec));
     conn->read_again = rqx__wire_has_buffered(conn->wire);
     return true;
 }

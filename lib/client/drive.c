@@ -139,6 +139,7 @@ int rqx_engine_collect(rqx_engine *engine, unsigned longest_us)
         rqx__engine_unlock_quiet(engine);
         return RQX_ERR_STATE;
     }
+    engine->collects = longest_us != 0;
     wait = rqx__pace_wait(&engine->pace, under_way(engine), engine->stats.exchanges_done, longest_us * RQX__NS_PER_US);
     if (wait != 0)
         sleep_unlocked(engine, wait);

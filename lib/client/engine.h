@@ -61,6 +61,7 @@ struct rqx_engine {
     uint64_t poll_deadline; /* what the running poll waits for; 0: none runs */
     bool leading;           /* SYNC: a thread drives now */
     struct rqx__pace pace;  /* EMBEDDED: how long rqx_engine_collect waits */
+    bool collects;          /* EMBEDDED: the last rqx_engine_collect was allowed to wait */
     unsigned corked;        /* EMBEDDED: rqx_engine_cork depth, and dispatch itself */
     rqx_engine_stats stats;
     unsigned refs_to_drop; /* of clients that died under the lock: given back once it is free */

@@ -33,6 +33,7 @@ struct side {
     size_t room;     /* bytes that the wire takes before it is full */
     size_t written;  /* that it took */
     size_t tries;    /* calls of write() */
+    size_t reads;    /* calls of read() */
     size_t pumps;    /* calls of pump() */
     size_t buffered; /* bytes that it has for the reader without the socket */
     size_t to_send;  /* bytes that the codec has */
@@ -60,6 +61,7 @@ static int wire_read(struct rqx__wire *wire, uint8_t *buffer, size_t cap, size_t
     ssize_t got;
 
     (void)err;
+    side->reads++;
     if (side->buffered > 0) {
         *ret_len = side->buffered < cap ? side->buffered : cap;
         side->buffered -= *ret_len;
@@ -624,6 +626,46 @@ START_TEST(reading_goes_on_while_a_write_waits)
 }
 END_TEST
 
+/* How often the wire is asked when a piece of |len| bytes comes. */
+static size_t reads_for(struct fixture *fixture, struct side *side, size_t len)
+{
+    static const uint8_t bytes[16 * 1024];
+    size_t before = side->reads;
+    size_t received = side->received;
+
+    ck_assert_int_eq(send(side->peer, bytes, len, 0), (ssize_t)len);
+    ck_assert_int_eq(rqx_engine_dispatch(fixture->engine), 0);
+    ck_assert_uint_eq(side->received, received + len);
+    return side->reads - before;
+}
+
+static void collect(struct fixture *fixture, unsigned longest_us)
+{
+    ck_assert_int_eq(rqx_engine_cork(fixture->engine), 0);
+    ck_assert_int_eq(rqx_engine_collect(fixture->engine, longest_us), 0);
+    ck_assert_int_eq(rqx_engine_uncork(fixture->engine), 0);
+}
+
+/* The next response is looked for where several are under way, and nobody waits for them in another way. */
+START_TEST(more_is_looked_for_unless_it_is_collected)
+{
+    struct fixture fixture;
+    struct side *side;
+
+    set_up(&fixture, RQX_MODE_EMBEDDED);
+    side = connect_side(&fixture, 0, (enum kind)_i, 0);
+    ck_assert_uint_eq(reads_for(&fixture, side, 100), 1);
+    side->codec.open_streams = 2;
+    ck_assert_uint_eq(reads_for(&fixture, side, 100), 2);
+    collect(&fixture, 100);
+    ck_assert_uint_eq(reads_for(&fixture, side, 100), 1);
+    ck_assert_uint_eq(reads_for(&fixture, side, 16 * 1024), 2); /* of a download, of which there is more */
+    collect(&fixture, 0);
+    ck_assert_uint_eq(reads_for(&fixture, side, 100), 2);
+    tear_down(&fixture);
+}
+END_TEST
+
 START_TEST(a_layer_with_work_of_its_own_has_it_done_when_ready)
 {
     struct fixture fixture;
@@ -660,6 +702,7 @@ static Suite *make_suite(void)
     tcase = rqx_add_case(suite, "reading");
     tcase_add_loop_test(tcase, reading_has_turns_of_its_own, 0, KINDS);
     tcase_add_loop_test(tcase, reading_goes_on_while_a_write_waits, 0, KINDS);
+    tcase_add_loop_test(tcase, more_is_looked_for_unless_it_is_collected, 0, KINDS);
     tcase_add_test(tcase, a_layer_with_work_of_its_own_has_it_done_when_ready);
     return suite;
 }
