@@ -100,6 +100,8 @@ def check_distribution(root, problems):
     listed = set(re.findall(r"docs/\S+", (root / "docs" / "docs.am").read_text(encoding="utf-8")))
     for path in sorted((root / "docs").rglob("*")):
         name = path.relative_to(root).as_posix()
+        if name.startswith(("docs/html/", "docs/doctrees")):
+            continue  # built in the source directory
         if path.suffix in (".rst", ".svg", ".py", ".conf") and name not in listed:
             problems.append(f"{name} is not in the lists of docs/docs.am")
     manuals = (root / "docs" / "conf.py").read_text(encoding="utf-8")
