@@ -202,6 +202,9 @@ class BaseClient:
         )
         self._reconfigure()
 
+    # Whoever gets the parameters wrong is told so by a name that is public.
+    __init__.__qualname__ = "Client.__init__"
+
     # the fast path
 
     def _reconfigure(self):

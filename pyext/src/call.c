@@ -226,15 +226,9 @@ static void call_dealloc(PyObject *op)
 static PyType_Slot call_slots[] = {
     {Py_tp_doc, (void *)"A request, to be awaited."},
     {Py_tp_dealloc, call_dealloc},
-    {Py_tp_finalize, core_op_finalize},
     {Py_tp_traverse, call_traverse},
     {Py_tp_clear, call_clear},
-    {Py_tp_iter, core_op_self},
-    {Py_tp_iternext, core_op_iternext},
-    {Py_am_await, core_op_self},
-    {Py_am_send, core_op_send},
-    {Py_tp_methods, core_op_methods},
-    {Py_tp_getset, core_op_getset},
+    CORE_OP_SLOTS,
     {0, NULL},
 };
 

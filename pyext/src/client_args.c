@@ -114,12 +114,40 @@ int core_args_read(core_state *state, core_args *args, int which, PyObject *cons
     return args->at[ARG_URL] == NULL ? missing(verb, "url") : 0;
 }
 
-PyObject *core_args_slow(core_state *state, PyObject *self, const core_args *args)
+static int has_body(core_state *state, PyObject *method)
+{
+    for (int verb = 0; verb < VERB_COUNT; verb++) {
+        if (state->verbs[verb] == method)
+            return core_verbs[verb].has_body;
+    }
+    return 1;
+}
+
+/*
+ * What was not given has its default where get() and the like call request(): that may be the method of a subclass,
+ * which finds the same keywords as it would in httpx.
+ */
+static void set_defaults(core_state *state, core_args *args)
+{
+    int from = has_body(state, args->at[ARG_METHOD]) ? ARG_CONTENT : ARG_PARAMS;
+
+    for (int arg = from; arg < ARG_COUNT; arg++) {
+        int is_of_client = arg == ARG_AUTH || arg == ARG_FOLLOW_REDIRECTS || arg == ARG_TIMEOUT;
+
+        if (args->at[arg] == NULL)
+            args->at[arg] = is_of_client ? state->registered[CORE_USE_CLIENT_DEFAULT] : Py_None;
+    }
+}
+
+PyObject *core_args_slow(core_state *state, PyObject *self, const core_args *given_args)
 {
     PyObject *values[ARG_COUNT + 1], *kwnames, *result;
-    PyObject *name = args->plain ? state->names._request : state->names.request;
+    PyObject *name = given_args->plain ? state->names._request : state->names.request;
+    core_args copy = *given_args, *args = &copy;
     Py_ssize_t given = 0, at = 0;
 
+    if (!args->plain)
+        set_defaults(state, args);
     for (int arg = ARG_CONTENT; arg < ARG_COUNT; arg++)
         given += args->at[arg] != NULL;
     kwnames = PyTuple_New(given);

@@ -132,10 +132,9 @@ PyTypeObject *core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *b
 }
 
 static int (*const inits[])(PyObject *module, core_state *state) = {
-    core_headers_init,   core_url_init,    core_decoder_init, core_request_init,   core_response_init,
-    core_address_init,   core_tls_init,    core_retry_init,   core_driver_init,    core_transport_init,
-    core_exchange_init,
-    core_stream_op_init, core_stream_init, core_call_init,    core_verb_init,      core_client_init,
+    core_headers_init, core_url_init,   core_decoder_init, core_request_init,   core_response_init, core_address_init,
+    core_tls_init,     core_retry_init, core_driver_init,  core_transport_init, core_exchange_init, core_stream_op_init,
+    core_stream_init,  core_call_init,  core_verb_init,    core_client_init,
 };
 
 static int module_exec(PyObject *module)

@@ -64,5 +64,12 @@ PyObject *core_op_self(PyObject *op);
 void core_op_finalize(PyObject *op);
 int core_op_traverse(CoreOp *op, visitproc visit, void *arg);
 void core_op_clear(CoreOp *op);
+/* The slots of theirs that are the same. */
+#define CORE_OP_SLOTS                                                                                                  \
+    {Py_tp_finalize, core_op_finalize}, {Py_tp_iter, core_op_self}, {Py_tp_iternext, core_op_iternext},                \
+        {Py_am_await, core_op_self}, {Py_am_send, core_op_send}, {Py_tp_methods, core_op_methods},                     \
+    {                                                                                                                  \
+        Py_tp_getset, core_op_getset                                                                                   \
+    }
 
 #endif

@@ -214,12 +214,16 @@ static int set_body(core_state *state, CoreRequest *request, rqx_request *native
 static int timeout_of(PyObject *timeouts, PyObject *name, int64_t *ret_ms)
 {
     PyObject *value = PyDict_GetItemWithError(timeouts, name);
+    int rc;
 
     if (value == NULL) {
         *ret_ms = RQX_NO_TIMEOUT;
         return PyErr_Occurred() ? -1 : 0;
     }
-    return core_milliseconds(value, ret_ms);
+    Py_INCREF(value); /* its __float__() may change the dict */
+    rc = core_milliseconds(value, ret_ms);
+    Py_DECREF(value);
+    return rc;
 }
 
 static int set_timeouts(core_state *state, PyObject *timeouts, rqx_request *native)
@@ -286,6 +290,7 @@ static int set_retry(core_state *state, PyObject *value, rqx_request *native)
 static int set_extensions(core_state *state, CoreRequest *request, rqx_request *native)
 {
     PyObject *extensions = request->extensions, *value;
+    int rc;
 
     if (extensions == NULL)
         return 0;
@@ -293,8 +298,10 @@ static int set_extensions(core_state *state, CoreRequest *request, rqx_request *
         PyErr_SetString(PyExc_TypeError, "Request.extensions must be a dict");
         return -1;
     }
-    value = PyDict_GetItemWithError(extensions, state->names.timeout);
-    if (value != NULL && value != Py_None && set_timeouts(state, value, native) < 0)
+    value = Py_XNewRef(PyDict_GetItemWithError(extensions, state->names.timeout));
+    rc = value == NULL || value == Py_None ? 0 : set_timeouts(state, value, native);
+    Py_XDECREF(value);
+    if (rc < 0)
         return -1;
     value = PyDict_GetItemWithError(extensions, state->names.sni_hostname);
     if (value != NULL && value != Py_None &&

@@ -601,3 +601,39 @@ def test_transport_errors_know_their_request():
     with pytest.raises(requestx.ReadError) as caught:
         both(handler)("GET", "https://example.org/a")
     assert caught.value.request.url == "https://example.org/a"
+
+
+def test_a_subclass_that_overrides_request_finds_every_keyword():
+    """As in httpx: those that were not given have their defaults."""
+    seen = []
+
+    class Client(requestx.Client):
+        def request(self, method, url, **options):
+            seen.append((method, dict(options)))
+            return super().request(method, url, **options)
+
+    with Client(transport=requestx.MockTransport(echo)) as client:
+        client.get("http://example.org/", params={"a": "b"})
+        assert client.post("http://example.org/", json=1).json()["body"] == "1"
+    default = requestx.USE_CLIENT_DEFAULT
+    common = {"params": None, "headers": None, "cookies": None, "extensions": None}
+    common.update({"auth": default, "follow_redirects": default, "timeout": default})
+    body = {"content": None, "data": None, "files": None, "json": 1}
+    assert seen == [("GET", {**common, "params": {"a": "b"}}), ("POST", {**common, **body})]
+
+    class AsyncClient(requestx.AsyncClient):
+        async def request(self, method, url, **options):
+            assert options == common
+            return await super().request(method, url, **options)
+
+    async def main():
+        async with AsyncClient(transport=requestx.MockTransport(echo)) as client:
+            assert (await client.get("http://example.org/")).status_code == 200
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", [requestx.Client, requestx.AsyncClient])
+def test_wrong_parameters_are_told_by_a_public_name(kind):
+    with pytest.raises(TypeError, match=r"^Client.__init__\(\) got an unexpected keyword argument 'proxies'"):
+        kind(proxies={})
