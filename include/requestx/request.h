@@ -86,7 +86,7 @@ RQX_API rqx_url *rqx_request_url(const rqx_request *request);
 RQX_API rqx_headers *rqx_request_headers(rqx_request *request);
 
 /** Sends a copy of |len| bytes.  This and the next four replace the body that was set before, and leave it where they
- * fail.  Errors: RQX_ERR_NOMEM.  Since 0.1. */
+ * fail.  Errors: RQX_ERR_INVALID_ARGUMENT (|len| above INT64_MAX), RQX_ERR_NOMEM.  Since 0.1. */
 RQX_API int rqx_request_set_body(rqx_request *request, const void *data, size_t len);
 /**
  * Sends |len| bytes that stay the caller's until |free_cb| (or NULL) is called with |user|: when the request is freed,

@@ -421,12 +421,7 @@ static int submit_locked(struct rqx_client *client, struct rqx_request *request,
         return rv;
     }
     exchange->upload.rewind = claimed == 1;
-    rv = rqx__hop_first(exchange);
-    if (rv < 0) {
-        rqx__request_release_source(request);
-        rqx__exchange_free(exchange);
-        return rv;
-    }
+    rqx__hop_first(exchange);
     *ret_exchange = exchange;
     return rqx__exchange_start(exchange);
 }

@@ -216,7 +216,7 @@ static inline void rqx__stall_note(struct rqx__exchange *exchange, size_t moved)
 /* ---- hop.c ---- */
 
 /* Sets hop 0. */
-int rqx__hop_first(struct rqx__exchange *exchange);
+void rqx__hop_first(struct rqx__exchange *exchange);
 /* Whether the head that came is a redirect to be followed; 0 no, 1 yes, negative: an error to end with. */
 int rqx__hop_wanted(struct rqx__exchange *exchange, struct rqx__err *err);
 /* Moves on to where the response points: history, next URL, method, fields. */

@@ -31,7 +31,7 @@ void rqx__hop_done(struct rqx__hop *hop)
     memset(hop, 0, sizeof *hop);
 }
 
-int rqx__hop_first(struct rqx__exchange *exchange)
+void rqx__hop_first(struct rqx__exchange *exchange)
 {
     struct rqx_request *request = exchange->request;
 
@@ -39,7 +39,6 @@ int rqx__hop_first(struct rqx__exchange *exchange)
     exchange->hop.method = request->method;
     exchange->hop.method_len = request->method_len;
     exchange->response.url = rqx_url_ref(request->url);
-    return 0;
 }
 
 /* ---- the head ---- */

@@ -122,15 +122,14 @@ static void free_copy(void *user)
 
 int rqx_request_set_body(rqx_request *request, const void *data, size_t len)
 {
-    char *copy = rqx__strndup(data, len);
-    int rv;
+    char *copy;
 
+    if (len > INT64_MAX)
+        return RQX_ERR_INVALID_ARGUMENT;
+    copy = rqx__strndup(data, len);
     if (copy == NULL)
         return RQX_ERR_NOMEM;
-    rv = rqx_request_set_body_borrowed(request, copy, len, free_copy, copy);
-    if (rv < 0)
-        rqx__free(copy);
-    return rv;
+    return rqx_request_set_body_borrowed(request, copy, len, free_copy, copy);
 }
 
 int rqx_request_set_body_borrowed(rqx_request *request, const void *data, size_t len, rqx_free_cb free_cb, void *user)

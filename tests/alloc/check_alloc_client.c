@@ -315,14 +315,39 @@ static int scenario_refused(rqx_client *client)
     return rv == 0 ? perform(client, "GET", "/ok", NULL) : rv;
 }
 
+/* What comes before the answer, where it is wanted. */
+static int scenario_interim(rqx_client *client)
+{
+    rqx_request *request = NULL;
+    rqx_response *response = NULL;
+    rqx_headers *headers = NULL;
+    int status = 0;
+    int rv = rqx_request_new_text("GET", server_url(&server, "/early"), &request);
+
+    if (rv == 0) {
+        rqx_request_set_interim(request, 1);
+        rv = rqx_client_submit(client, request, NULL, &response);
+    }
+    if (rv == 0)
+        rv = finish(client, response);
+    if (rv == 0)
+        rv = rqx_response_next_interim(response, &status, &headers);
+    if (rv == 0 && (status != 103 || rqx_headers_count(headers) != 1))
+        rv = RQX_ERR_INTERNAL;
+    rqx_headers_free(headers);
+    rqx_response_unref(response);
+    rqx_request_unref(request);
+    return rv;
+}
+
 static const struct {
     const char *name;
     scenario_fn run;
 } scenarios[] = {
-    {"retry", scenario_retry},       {"get", scenario_get},       {"post", scenario_post},
-    {"redirect", scenario_redirect}, {"stream", scenario_stream}, {"cancel", scenario_cancel},
-    {"push", scenario_push},         {"name", scenario_name},     {"close", scenario_close},
-    {"refused", scenario_refused},
+    {"retry", scenario_retry},       {"get", scenario_get},         {"post", scenario_post},
+    {"redirect", scenario_redirect}, {"stream", scenario_stream},   {"cancel", scenario_cancel},
+    {"push", scenario_push},         {"name", scenario_name},       {"close", scenario_close},
+    {"refused", scenario_refused},   {"interim", scenario_interim},
 };
 
 static const rqx_mode modes[] = {RQX_MODE_SYNC, RQX_MODE_EMBEDDED, RQX_MODE_THREAD};

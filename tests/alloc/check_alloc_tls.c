@@ -219,6 +219,21 @@ static int make_client(const struct scenario *scenario, rqx_client **ret_client)
 }
 
 /* Twice, so that the connection is used again. */
+/* What was agreed on is known of each response over TLS, and only of those. */
+static void check_info(const rqx_response *response)
+{
+    bool secure = rqx_url_scheme(rqx_response_url(response)).len == 5;
+    rqx_tls_info info = {.version = NULL};
+    int rv = rqx_response_tls(response, &info);
+
+    ck_assert_int_eq(rv == 0, secure);
+    if (!secure)
+        return;
+    ck_assert_ptr_nonnull(info.version);
+    ck_assert_ptr_nonnull(info.cipher);
+    ck_assert_int_ge(info.cipher_bits, 128);
+}
+
 static int run(const struct scenario *scenario)
 {
     rqx_client *client = NULL;
@@ -236,6 +251,8 @@ static int run(const struct scenario *scenario)
             rv = rqx_client_perform(client, request, &response);
         if (rv == 0 && rqx_response_status(response) != 200)
             rv = RQX_ERR_INTERNAL;
+        if (rv == 0)
+            check_info(response);
         rqx_response_unref(response);
         rqx_request_unref(request);
     }

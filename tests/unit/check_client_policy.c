@@ -812,6 +812,9 @@ START_TEST(a_jar_is_kept_in_a_file)
     ck_assert_int_eq(rqx_cookies_save_file(jar, path, 1, 0), 0);
     ck_assert_int_eq(rqx_cookies_load_file(other, path, 0), 0);
     ck_assert_int_eq(rqx_cookies_save_file(jar, folder, 1, 0), RQX_ERR_SYSTEM);
+    rqx__mem_fail_at(1, 0);
+    ck_assert_int_eq(rqx_cookies_save_file(jar, path, 1, 0), RQX_ERR_NOMEM);
+    rqx__mem_fail_at(0, 0);
     memset(longer, 'a', sizeof longer);
     longer[sizeof longer - 1] = '\0';
     ck_assert_int_eq(rqx_cookies_save_file(jar, longer, 1, 0), RQX_ERR_INVALID_ARGUMENT);

@@ -45,12 +45,25 @@ static bool read_target(int fd, uint8_t type, char *text, size_t size)
     return true;
 }
 
+/* Whoever offers credentials is asked for them: RFC 1929. */
+static bool greet(int fd)
+{
+    uint8_t bytes[11];
+
+    if (!get_all(fd, bytes, 3))
+        return false;
+    if (memcmp(bytes, "\5\1\0", 3) == 0)
+        return put_all(fd, "\5\0", 2);
+    return memcmp(bytes, "\5\2\0", 3) == 0 && get_all(fd, bytes, 1) && bytes[0] == 2 && put_all(fd, "\5\2", 2) &&
+           get_all(fd, bytes, 11) && memcmp(bytes, "\1\4user\4pass", 11) == 0 && put_all(fd, "\1\0", 2);
+}
+
 static void serve_socks(struct socks_proxy *proxy, int fd, uint8_t code, char *asked, size_t size)
 {
     uint8_t answer[10] = {5, code, 0, 1};
     uint8_t bytes[4];
 
-    if (!get_all(fd, bytes, 3) || memcmp(bytes, "\5\1\0", 3) != 0 || !put_all(fd, "\5\0", 2))
+    if (!greet(fd))
         return;
     if (!get_all(fd, bytes, 4) || memcmp(bytes, "\5\1\0", 3) != 0 || !read_target(fd, bytes[3], asked, size))
         return;
@@ -140,6 +153,25 @@ START_TEST(the_name_goes_to_the_proxy)
         stop_socks(&proxy);
         ck_assert_str_eq(proxy.asked[0], cases[i].asked);
     }
+}
+END_TEST
+
+START_TEST(the_proxy_is_told_the_credentials)
+{
+    struct socks_proxy proxy;
+    struct rqx__dial_target target;
+    struct outcome outcome;
+
+    start_resolver(names, NULL, 0);
+    start_socks(&proxy, "\0", 1);
+    target = socks_target("nowhere.example", 443, &proxy, RQX__ROUTE_SOCKS5H);
+    target.proxy_user = SLICE("user");
+    target.proxy_password = SLICE("pass");
+    dial(&target, &outcome);
+    ck_assert_msg(outcome.wire != NULL, "%s", outcome.err.text);
+    rqx__wire_free(outcome.wire);
+    stop_socks(&proxy);
+    ck_assert_str_eq(proxy.asked[0], "n nowhere.example:443");
 }
 END_TEST
 
@@ -562,6 +594,7 @@ static Suite *dial_proxy_suite(void)
 {
     const TTest *const socks[] = {
         the_name_goes_to_the_proxy,
+        the_proxy_is_told_the_credentials,
         addresses_are_asked_for_one_after_the_other,
         an_origin_with_one_family_is_asked_for,
         failures_name_the_proxy_and_each_address,

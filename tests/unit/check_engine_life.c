@@ -15,6 +15,68 @@ static void drive(rqx_engine *engine)
     ck_assert_int_ge(rqx_engine_dispatch(engine), 0);
 }
 
+/* All that a child may do with what it inherited is to let go of it. */
+static bool is_refused(rqx_engine *engine, rqx_client *client, rqx_request *request, rqx_response *response)
+{
+    rqx_headers *headers = NULL;
+    rqx_response *other = NULL;
+    rqx_engine_stats stats = {.dispatches = 1};
+    char buffer[8];
+    size_t len = 0;
+    int status = 0;
+    bool good = rqx_client_submit(client, request, NULL, &other) == RQX_ERR_FORKED;
+
+    good = good && rqx_response_write_body(response, "a", 1, &len) == RQX_ERR_FORKED;
+    good = good && rqx_response_end_body(response) == RQX_ERR_FORKED;
+    good = good && rqx_response_next_interim(response, &status, &headers) == RQX_ERR_FORKED;
+    good = good && rqx_response_read(response, buffer, sizeof buffer, &len) == RQX_ERR_FORKED;
+    good = good && rqx_response_read_raw(response, buffer, sizeof buffer, &len) == RQX_ERR_FORKED;
+    rqx_response_resume_body(response);
+    rqx_response_cancel(response);
+    rqx_client_close(client);
+    rqx_engine_get_stats(engine, &stats);
+    return good && stats.dispatches == 0 && !rqx_response_done(response);
+}
+
+START_TEST(a_forked_child_is_refused_everything)
+{
+    static const rqx_mode modes[] = {RQX_MODE_SYNC, RQX_MODE_EMBEDDED, RQX_MODE_THREAD};
+    rqx_engine *engine = new_engine(modes[_i], modes[_i] == RQX_MODE_EMBEDDED);
+    rqx_client *client = new_client(engine);
+    rqx_request *request = new_request("POST", "/never");
+    rqx_response *response = NULL;
+    rqx_event event;
+    pid_t child;
+
+    rqx_request_set_body_push(request, 1);
+    rqx_request_set_streamed(request, 1);
+    ck_assert_int_eq(rqx_client_submit(client, request, NULL, &response), 0);
+    child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        bool good = is_refused(engine, client, request, response);
+
+        if (modes[_i] == RQX_MODE_SYNC)
+            good = good && rqx_response_wait(response, RQX_EVENT_DONE, 0) == RQX_ERR_FORKED &&
+                   rqx_engine_run(engine, 0) == RQX_ERR_FORKED;
+        if (modes[_i] == RQX_MODE_EMBEDDED)
+            good = good && rqx_engine_dispatch(engine) == RQX_ERR_FORKED && rqx_engine_cork(engine) == RQX_ERR_FORKED &&
+                   rqx_engine_uncork(engine) == RQX_ERR_FORKED && rqx_engine_collect(engine, 100) == RQX_ERR_FORKED &&
+                   rqx_engine_take(engine, &event, 1) == RQX_ERR_FORKED;
+        rqx_response_unref(response);
+        rqx_client_unref(client);
+        rqx_engine_unref(engine);
+        leave_child(good);
+    }
+    ck_assert(child_left_well(child));
+    rqx_response_cancel(response);
+    rqx_response_unref(response);
+    rqx_request_unref(request);
+    rqx_client_unref(client);
+    rqx_engine_unref(engine);
+}
+END_TEST
+
 static void count_done(rqx_response *response, unsigned what, void *user)
 {
     if ((what & RQX_EVENT_DONE) == 0)
@@ -49,6 +111,67 @@ START_TEST(a_client_that_is_freed_says_goodbye)
     rqx_engine_unref(engine);
     while (atomic_load(&server.goaways) == 0)
         sched_yield();
+}
+END_TEST
+
+START_TEST(an_idle_connection_makes_room_for_another_origin_s)
+{
+    rqx_engine *engine = new_engine(RQX_MODE_SYNC, 0);
+    rqx_client_options options;
+    rqx_client *client = NULL;
+    rqx_request *request = new_request("GET", "/ok");
+    rqx_response *response = NULL;
+    char url[64];
+
+    default_options(&options);
+    options.limits.max_connections = 1;
+    ck_assert_int_eq(rqx_client_new(engine, &options, &client), 0);
+    ck_assert_int_eq(rqx_client_perform(client, request, &response), 0);
+    rqx_response_unref(response);
+    rqx_request_unref(request);
+    snprintf(url, sizeof url, "http://localhost:%d/ok", server.port);
+    ck_assert_int_eq(rqx_request_new_text("GET", url, &request), 0);
+    ck_assert_int_eq(rqx_client_perform(client, request, &response), 0);
+    expect_body(response, "hello");
+    ck_assert_int_eq(atomic_load(&server.connections), 2);
+    rqx_response_unref(response);
+    rqx_request_unref(request);
+    rqx_client_unref(client);
+    rqx_engine_unref(engine);
+}
+END_TEST
+
+/* Each connection rests as long as it may, whatever becomes of others. */
+START_TEST(idle_connections_expire_one_by_one)
+{
+    rqx_engine *engine = new_engine(RQX_MODE_SYNC, 0);
+    rqx_client_options options;
+    rqx_client *client = NULL;
+    rqx_engine_stats stats;
+    int i;
+
+    default_options(&options);
+    options.limits.keepalive_expiry_ms = 200;
+    ck_assert_int_eq(rqx_client_new(engine, &options, &client), 0);
+    for (i = 0; i < 2; i++) {
+        rqx_request *request = NULL;
+        rqx_response *response = NULL;
+        char url[64];
+
+        snprintf(url, sizeof url, "http://%s:%d/ok", i == 0 ? "127.0.0.1" : "localhost", server.port);
+        ck_assert_int_eq(rqx_request_new_text("GET", url, &request), 0);
+        ck_assert_int_eq(rqx_client_perform(client, request, &response), 0);
+        rqx_response_unref(response);
+        rqx_request_unref(request);
+        ck_assert_int_ge(rqx_engine_run(engine, 100), 0);
+    }
+    do {
+        ck_assert_int_ge(rqx_engine_run(engine, 20), 0);
+        rqx_engine_get_stats(engine, &stats);
+    } while (stats.connections_open != 0);
+    ck_assert_int_eq(atomic_load(&server.connections), 2);
+    rqx_client_unref(client);
+    rqx_engine_unref(engine);
 }
 END_TEST
 
@@ -211,6 +334,9 @@ static Suite *engine_life_suite(void)
     tcase_add_loop_test(h2, nobody_calls_back_after_the_last_reference, 0, 3);
     tcase_add_test(h1, no_idle_connection_is_kept_where_none_may_be);
     tcase_add_test(h2, no_idle_connection_is_kept_where_none_may_be);
+    tcase_add_loop_test(h1, a_forked_child_is_refused_everything, 0, 3);
+    tcase_add_test(h1, idle_connections_expire_one_by_one);
+    tcase_add_test(h1, an_idle_connection_makes_room_for_another_origin_s);
     tcase_add_loop_test(h2, a_client_that_is_freed_says_goodbye, 0, 3);
     tcase_add_loop_test(h1, a_callback_may_let_go_of_everything, 0, 6);
     tcase_add_loop_test(h2, a_callback_may_let_go_of_everything, 0, 6);

@@ -97,6 +97,23 @@ START_TEST(a_small_request)
 }
 END_TEST
 
+/* Credentials for a proxy are not for an origin behind it. */
+START_TEST(proxy_credentials_end_at_the_tunnel)
+{
+    struct request request;
+
+    request_init(&request, "GET", "/");
+    request.head.in_tunnel = true;
+    add(request.defaults, "Proxy-Authorization", "Basic abc");
+    add(request.fields, "Proxy-Authorization", "Basic def");
+    add(request.fields, "X-End", "1");
+    check_head(&request, GET "X-End: 1\r\n\r\n");
+    request_init(&request, "GET", "/");
+    add(request.fields, "Proxy-Authorization", "Basic def");
+    check_head(&request, GET "Proxy-Authorization: Basic def\r\n\r\n");
+}
+END_TEST
+
 START_TEST(fields_replace_defaults_of_their_name)
 {
     struct request request;
@@ -515,6 +532,7 @@ static Suite *h1_write_suite(void)
     TCase *framing = rqx_add_case(suite, "framing");
 
     tcase_add_test(lines, a_small_request);
+    tcase_add_test(lines, proxy_credentials_end_at_the_tunnel);
     tcase_add_test(lines, fields_replace_defaults_of_their_name);
     tcase_add_test(lines, host_is_said_once_and_first);
     tcase_add_test(lines, authorization_yields_to_the_users);

@@ -169,6 +169,44 @@ START_TEST(connection_specific_fields_are_left_out)
 }
 END_TEST
 
+/* Credentials for a proxy are not for an origin behind it. */
+START_TEST(proxy_credentials_end_at_the_tunnel)
+{
+    struct owner owner;
+
+    owner_init(&owner, "/");
+    owner.head.in_tunnel = true;
+    owner_field(&owner, "Proxy-Authorization", "Basic def");
+    owner_field(&owner, "X-End", "1");
+    ck_assert_str_eq(request_text(&owner), GET_LINES "x-end: 1\n");
+}
+END_TEST
+
+START_TEST(default_proxy_credentials_end_at_the_tunnel)
+{
+    struct owner owner;
+    rqx_headers *defaults = NULL;
+
+    owner_init(&owner, "/");
+    ck_assert_int_eq(rqx_headers_new(&defaults), 0);
+    ck_assert_int_eq(rqx_headers_add(defaults, "Proxy-Authorization", 19, "Basic def", 9), 0);
+    ck_assert_int_eq(rqx_headers_add(defaults, "X-End", 5, "1", 1), 0);
+    owner.head.in_tunnel = true;
+    owner.head.defaults = defaults;
+    ck_assert_str_eq(request_text(&owner), GET_LINES "x-end: 1\n");
+    rqx_headers_free(defaults);
+}
+END_TEST
+
+START_TEST(errors_of_nghttp2_are_told_as_ours)
+{
+    ck_assert_int_eq(rqx__h2_error_of(NGHTTP2_ERR_NOMEM), RQX_ERR_NOMEM);
+    ck_assert_int_eq(rqx__h2_error_of(NGHTTP2_ERR_FLOODED), RQX_ERR_FLOOD);
+    ck_assert_int_eq(rqx__h2_error_of(NGHTTP2_ERR_CALLBACK_FAILURE), RQX_ERR_INTERNAL);
+    ck_assert_int_eq(rqx__h2_error_of(NGHTTP2_ERR_BAD_CLIENT_MAGIC), RQX_ERR_PROTOCOL);
+}
+END_TEST
+
 START_TEST(te_without_trailers_is_left_out)
 {
     struct owner owner;
@@ -727,6 +765,9 @@ static Suite *h2_suite(void)
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, names_are_sent_in_lower_case);
     tcase_add_test(tcase, connection_specific_fields_are_left_out);
+    tcase_add_test(tcase, proxy_credentials_end_at_the_tunnel);
+    tcase_add_test(tcase, default_proxy_credentials_end_at_the_tunnel);
+    tcase_add_test(tcase, errors_of_nghttp2_are_told_as_ours);
     tcase_add_test(tcase, te_without_trailers_is_left_out);
     tcase_add_test(tcase, secrets_are_never_indexed);
     tcase_add_test(tcase, cookies_are_sent_as_crumbs);

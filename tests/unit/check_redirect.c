@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "http/redirect.h"
+#include "http/url.h"
 #include "support.h"
 
 static rqx_url *parse(const char *text)
@@ -116,6 +117,7 @@ END_TEST
 START_TEST(what_leads_nowhere_is_refused)
 {
     expect_no_url("https://h:x/", RQX_ERR_PROTOCOL, "invalid URL in the location field: Invalid port");
+    expect_no_url("https://h:65536/", RQX_ERR_PROTOCOL, "invalid URL in the location field: " RQX__WHY_PORT);
     expect_no_url("/\n", RQX_ERR_PROTOCOL,
                   "invalid URL in the location field: Invalid non-printable ASCII character in URL");
     expect_no_url("https:x", RQX_ERR_PROTOCOL,

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "file_support.h"
 #include "net/resolver_internal.h"
 
@@ -42,6 +43,51 @@ START_TEST(files_are_looked_at_once_a_second)
     ck_assert(!rqx__stamp_changed(&stamp, hosts_path, 17 * second));
     memset(&stamp, 0, sizeof stamp);
     ck_assert(rqx__stamp_changed(&stamp, "/no/such/file", second));
+}
+END_TEST
+
+#ifdef RQX_TEST_ALLOC
+/* A name without an address is none. */
+START_TEST(memory_for_names_may_run_out)
+{
+    const struct rqx__address address = {.family = AF_INET};
+    struct rqx__known known;
+    unsigned long n;
+    int rv = RQX_ERR_NOMEM;
+
+    for (n = 1; rv == RQX_ERR_NOMEM; n++) {
+        struct rqx__names names;
+
+        rqx__names_init(&names);
+        rqx__mem_fail_at(n, 0);
+        rv = rqx__names_add(&names, "a", 1, &address);
+        rqx__mem_fail_at(0, 0);
+        ck_assert_int_eq(rqx__names_find(&names, "a", 1, &known), rv == 0);
+        rqx__names_done(&names);
+    }
+    ck_assert_int_eq(rv, 0);
+    ck_assert_uint_gt(n, 3);
+}
+END_TEST
+#endif
+
+/* RFC 1035 section 2.3.4 */
+START_TEST(names_that_nobody_can_ask_for_are_left_out)
+{
+    char line[RQX__NAME_MAX + 64];
+    struct rqx__names names;
+    struct rqx__known known;
+
+    rqx__names_init(&names);
+    memset(line, 'a', sizeof line);
+    memcpy(line, "192.0.2.1 ", 10);
+    strcpy(line + sizeof line - 6, " b .\n");
+    write_file(hosts_path, line);
+    ck_assert_int_eq(rqx__names_read_hosts(&names, hosts_path), 0);
+    ck_assert(rqx__names_find(&names, "b", 1, &known));
+    ck_assert(!rqx__names_find(&names, line + 10, sizeof line - 16, &known));
+    ck_assert(!rqx__names_find(&names, "", 0, &known));
+    rqx__names_done(&names);
 }
 END_TEST
 
@@ -85,6 +131,10 @@ static Suite *resolver_names_suite(void)
 
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, files_are_looked_at_once_a_second);
+    tcase_add_test(tcase, names_that_nobody_can_ask_for_are_left_out);
+#ifdef RQX_TEST_ALLOC
+    tcase_add_test(tcase, memory_for_names_may_run_out);
+#endif
     tcase_add_test(tcase, hosts_files_that_cannot_be_read_are_empty);
     tcase_add_test(tcase, literals_are_told_from_names);
     return suite;

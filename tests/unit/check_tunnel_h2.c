@@ -64,7 +64,8 @@ static ssize_t give_data(nghttp2_session *session, int32_t id, uint8_t *buffer, 
 
 static void react(struct fixture *fixture)
 {
-    nghttp2_nv status = {(uint8_t *)":status", (uint8_t *)(uintptr_t)fixture->status, 7, 3, 0};
+    nghttp2_nv head[] = {{(uint8_t *)":status", (uint8_t *)(uintptr_t)fixture->status, 7, 3, 0},
+                         {(uint8_t *)"via", (uint8_t *)"2 proxy", 3, 7, 0}};
     nghttp2_nv interim = {(uint8_t *)":status", (uint8_t *)"103", 7, 3, 0};
     nghttp2_data_provider provider = {.read_callback = give_data};
 
@@ -73,10 +74,10 @@ static void react(struct fixture *fixture)
         nghttp2_submit_headers(fixture->session, 0, fixture->id, NULL, &interim, 1, NULL);
         /* fall through */
     case ANSWER:
-        nghttp2_submit_response(fixture->session, fixture->id, &status, 1, &provider);
+        nghttp2_submit_response(fixture->session, fixture->id, head, 2, &provider);
         break;
     case ANSWER_AND_END:
-        nghttp2_submit_response(fixture->session, fixture->id, &status, 1, NULL);
+        nghttp2_submit_response(fixture->session, fixture->id, head, 2, NULL);
         break;
     case RESET:
         nghttp2_submit_rst_stream(fixture->session, 0, fixture->id, fixture->code);

@@ -18,6 +18,7 @@ struct script_server {
     int count;                  /* answers given */
     char *requests[SCRIPT_MAX]; /* heads and bodies, NUL terminated */
     int conns[SCRIPT_MAX];
+    bool stays; /* the answers are not all that will come */
 };
 
 static inline size_t script_body_len(const char *head)
@@ -59,7 +60,7 @@ static inline void script_answer(struct script_server *server, int fd)
     }
     server->conns[server->count] = fd; /* stays open: to close it on unread bytes would reset it */
     server->requests[server->count++] = text;
-    if (send(fd, answer, strlen(answer), MSG_NOSIGNAL) >= 0)
+    if (send(fd, answer, strlen(answer), MSG_NOSIGNAL) >= 0 && !server->stays)
         shutdown(fd, SHUT_WR); /* else the client went away, and its test knows */
 }
 
