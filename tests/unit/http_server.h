@@ -378,8 +378,8 @@ static inline void *server_accept(void *user)
         conn = malloc(sizeof *conn);
         *conn = (struct server_conn){.server = server, .fd = fd, .index = index};
         server->clients[index] = fd;
+        atomic_fetch_add(&server->connections, 1); /* before anything is answered on it */
         pthread_create(&server->threads[index], NULL, server_connection, conn);
-        atomic_fetch_add(&server->connections, 1);
     }
 }
 
