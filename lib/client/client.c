@@ -448,6 +448,8 @@ int rqx_client_perform(rqx_client *client, rqx_request *request, rqx_response **
     *ret_response = NULL;
     if (client->engine->mode != RQX_MODE_SYNC)
         return RQX_ERR_MODE;
+    if (rqx__engine_forked(client->engine))
+        return RQX_ERR_FORKED;
     if (request->body.kind == RQX__BODY_PUSH)
         return RQX_ERR_STATE; /* who waits here cannot push */
     rv = rqx_client_submit(client, request, NULL, &response);
