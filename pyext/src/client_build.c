@@ -326,7 +326,7 @@ static int set_length(rqx_headers *fields, size_t len)
     if (given.data != NULL)
         return given.len == text_len && memcmp(given.data, text, text_len) == 0;
     if (rqx_headers_get(fields, "transfer-encoding", 17).data != NULL)
-        return 1;
+        return 0;
     return rqx_headers_add(fields, "Content-Length", 14, text, text_len) == 0;
 }
 
