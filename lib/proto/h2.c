@@ -279,6 +279,24 @@ static void refuse_zero_update(struct rqx__h2 *h2)
     rqx__h2_kill(h2, stream, NGHTTP2_PROTOCOL_ERROR, &err);
 }
 
+/*
+ * The DATA frame that begins is for h2->headless, and nghttp2 has seen all before it: without HEADERS that is the end
+ * of the stream.  As it is reset first, nghttp2 ignores the frame, and counts it for the connection's window.
+ */
+static void refuse_headless(struct rqx__h2 *h2)
+{
+    struct rqx__stream *stream = rqx__h2_stream(h2, h2->headless);
+    struct rqx__err err;
+
+    h2->headed = h2->headless;
+    h2->headless = 0;
+    if (stream == NULL || !(stream->flags & RQX__H2_HEADERS_SENT) || (stream->flags & RQX__H2_ANSWERED))
+        return;
+    rqx__err_set(&err, RQX_ERR_PROTOCOL, "%s: DATA before HEADERS", rqx_error_text(RQX_ERR_PROTOCOL));
+    err.h2_code = NGHTTP2_PROTOCOL_ERROR;
+    rqx__h2_kill(h2, stream, NGHTTP2_PROTOCOL_ERROR, &err);
+}
+
 /* Gives nghttp2 a piece that is small enough for what it brings to count before the next one's frames do. */
 static void take_piece(struct rqx__h2 *h2, const uint8_t *data, size_t len)
 {
@@ -296,6 +314,8 @@ static void take_piece(struct rqx__h2 *h2, const uint8_t *data, size_t len)
             data++;
             len--;
         }
+        if (h2->headless != 0 && h2->fatal.code == 0)
+            refuse_headless(h2);
     }
 }
 

@@ -126,6 +126,29 @@ static int32_t scanned_id(const struct rqx__h2 *h2)
     return (int32_t)(((uint32_t)id[0] & 0x7f) << 24 | (uint32_t)id[1] << 16 | (uint32_t)id[2] << 8 | id[3]);
 }
 
+/*
+ * Whether the header that is complete is of DATA, for a stream that perhaps got no HEADERS yet: nghttp2 may still have
+ * to see them.  DATA without them is an error of its stream (RFC 9113 section 8.1.1), for which nghttp2 ends the
+ * connection.
+ */
+static bool may_be_headless(struct rqx__h2 *h2)
+{
+    const struct rqx__stream *stream;
+    int32_t id = scanned_id(h2);
+
+    if (h2->scan_header[3] == NGHTTP2_HEADERS)
+        h2->headed = id;
+    if (h2->scan_header[3] != NGHTTP2_DATA || id == h2->headed)
+        return false;
+    stream = rqx__h2_stream(h2, id);
+    if (stream != NULL && !(stream->flags & RQX__H2_ANSWERED)) {
+        h2->headless = id;
+        return true;
+    }
+    h2->headed = id;
+    return false;
+}
+
 /* The header of a frame is complete. */
 static int begin_frame(struct rqx__h2 *h2)
 {
@@ -157,6 +180,23 @@ static size_t scan_increment(struct rqx__h2 *h2, const uint8_t *data, size_t len
     return i;
 }
 
+/* Takes bytes of a frame's header: how many, or RQX_ERR_FLOOD. */
+static ssize_t scan_frame_header(struct rqx__h2 *h2, const uint8_t *data, size_t len)
+{
+    size_t missing = FRAME_HEADER - h2->scan_have;
+    size_t piece = len < missing ? len : missing;
+
+    memcpy(h2->scan_header + h2->scan_have, data, piece);
+    h2->scan_have += piece;
+    if (piece < missing)
+        return (ssize_t)piece;
+    if (may_be_headless(h2)) {
+        h2->scan_have--;
+        return (ssize_t)piece - 1;
+    }
+    return begin_frame(h2) < 0 ? RQX_ERR_FLOOD : (ssize_t)piece;
+}
+
 ssize_t rqx__h2_guard_scan(struct rqx__h2 *h2, const uint8_t *data, size_t len)
 {
     size_t done = 0;
@@ -174,14 +214,15 @@ ssize_t rqx__h2_guard_scan(struct rqx__h2 *h2, const uint8_t *data, size_t len)
             piece = piece < h2->scan_left ? piece : h2->scan_left;
             h2->scan_left -= (uint32_t)piece;
         } else {
-            if (piece > FRAME_HEADER - h2->scan_have)
-                piece = FRAME_HEADER - h2->scan_have;
-            memcpy(h2->scan_header + h2->scan_have, data + done, piece);
-            h2->scan_have += piece;
-            if (h2->scan_have == FRAME_HEADER && begin_frame(h2) < 0)
-                return RQX_ERR_FLOOD;
+            ssize_t taken = scan_frame_header(h2, data + done, piece);
+
+            if (taken < 0)
+                return taken;
+            piece = (size_t)taken;
         }
         done += piece;
+        if (h2->headless != 0)
+            break;
     }
     return (ssize_t)done;
 }

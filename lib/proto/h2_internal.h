@@ -70,9 +70,9 @@ struct rqx__h2 {
     struct rqx__list expecting; /* by |expect_at|, which grows as all wait equally long */
     struct rqx__list parked;    /* uploads that had their turn and wait for the others' */
     size_t pending_count;
-    size_t wire_count;          /* that nghttp2 has not closed yet, cancelled ones included */
-    size_t uploads;             /* streams with RQX__H2_UPLOADING */
-    size_t peer_max;            /* SETTINGS_MAX_CONCURRENT_STREAMS, 100 before it is known */
+    size_t wire_count; /* that nghttp2 has not closed yet, cancelled ones included */
+    size_t uploads;    /* streams with RQX__H2_UPLOADING */
+    size_t peer_max;   /* SETTINGS_MAX_CONCURRENT_STREAMS, 100 before it is known */
     struct rqx__h2_resets resets;
     int32_t last_id;            /* highest stream id used */
     uint32_t ids_left;          /* stream ids that this connection can still use */
@@ -133,6 +133,8 @@ struct rqx__h2 {
     uint32_t scan_left;     /* bytes of the frame's payload that did not */
     bool scan_zeros;        /* it is a WINDOW_UPDATE of a stream, and its bytes so far were zero */
     int32_t zero_update;    /* stream whose WINDOW_UPDATE of zero is at hand; 0: none */
+    int32_t headless;       /* stream whose DATA is at hand while no HEADERS may have come; 0: none */
+    int32_t headed;         /* the last stream that is known to have got HEADERS, or to be none of ours */
     size_t continuations;   /* CONTINUATION frames of this header section */
     size_t max_continuations;
     uint64_t budget_bytes; /* bytes of bodies that did not count as a refill yet */
@@ -236,8 +238,9 @@ void rqx__h2_reset_tick(struct rqx__h2 *h2);
 void rqx__h2_guard_init(struct rqx__h2 *h2);
 /*
  * Looks at bytes from the peer before nghttp2 does: how many of them it may have as they are, which is all but where
- * h2->zero_update was set: the next byte is the last one of a WINDOW_UPDATE of zero for that stream.  RQX_ERR_FLOOD
- * (h2->fatal).
+ * one of these was set.  h2->zero_update: the next byte is the last one of a WINDOW_UPDATE of zero for that stream.
+ * h2->headless: the next byte is the last one of the header of a DATA frame, and once nghttp2 has dealt with what is
+ * before it, that stream has to be looked at.  RQX_ERR_FLOOD (h2->fatal).
  */
 ssize_t rqx__h2_guard_scan(struct rqx__h2 *h2, const uint8_t *data, size_t len);
 /* What makes up for frames that bring nothing: a header section of a request or response, bytes of a body either way.

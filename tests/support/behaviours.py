@@ -282,10 +282,16 @@ _bad_frame("window-overflow-stream", "6.9.1", WINDOW_UPDATE, 0, "own", u32(2**31
 _bad_frame("window-update-on-idle-stream", "5.1", WINDOW_UPDATE, 0, 1999999999, u32(1))
 _bad_frame("continuation-alone", "6.10", CONTINUATION, END_HEADERS, "own", b"")
 _bad_frame("headers-padding-too-long", "6.2", HEADERS, END_HEADERS | PADDED, "own", b"\xff\x88")
-_bad_frame("data-padding-too-long", "6.1", DATA, PADDED, "own", b"\xffx")
 _bad_frame("headers-on-idle-stream", "5.1", HEADERS, END_HEADERS, 1999999999, b"\x88")
 _bad_frame("headers-on-even-stream", "5.1.1", HEADERS, END_HEADERS, 2, b"\x88")
 _bad_frame("push-promise", "8.4", PUSH_PROMISE, END_HEADERS, "own", u32(2) + b"\x82\x87\x84")
+
+
+@on_stream("data-padding-too-long", "connection PROTOCOL", "6.1")
+def data_padding_too_long(stream):
+    """Padding that is longer than its frame."""
+    stream.send_headers(200)
+    stream.conn.frame(DATA, PADDED, stream.id, b"\xffx")
 
 
 @on_stream("frame-too-long", "connection PROTOCOL", "4.2")
@@ -464,10 +470,25 @@ def trailers_without_end(stream):
     stream.conn.send_headers(stream.id, [("x-a", "1")])
 
 
-@on_stream("data-before-headers", "connection PROTOCOL", "8.1")
+@on_stream("data-before-headers", "stream PROTOCOL", "8.1.1")
 def data_before_headers(stream):
     """A body without a head."""
     stream.conn.send_data(stream.id, b"body", end_stream=True)
+
+
+@on_stream("data-before-headers-endless", "stream PROTOCOL", "8.1.1")
+def data_before_headers_endless(stream):
+    """More of a body without a head, all of it padded, than a connection's window: the connection is credited."""
+    left = [200]
+
+    def more():
+        while left[0] and stream.conn.send_window > 20_000:
+            stream.conn.send_data(stream.id, bytes(16_000), padding=200)
+            left[0] -= 1
+        if left[0]:
+            stream.responder.later(0.001, more)
+
+    more()
 
 
 @on_stream("data-after-interim", "stream PROTOCOL", "8.1")

@@ -393,7 +393,6 @@ struct violation {
 static const struct violation violations[] = {
     {NGHTTP2_DATA, 0, 0, "x", 1, NGHTTP2_PROTOCOL_ERROR, V "PROTOCOL_ERROR, DATA: stream_id == 0"},
     {NGHTTP2_DATA, 0, 9, "x", 1, NGHTTP2_PROTOCOL_ERROR, V "PROTOCOL_ERROR, DATA: stream in idle"},
-    {NGHTTP2_DATA, NGHTTP2_FLAG_PADDED, 1, "\5x", 2, NGHTTP2_PROTOCOL_ERROR, NULL},
     {NGHTTP2_HEADERS, 4, 0, "\x88", 1, NGHTTP2_PROTOCOL_ERROR, NULL},
     {NGHTTP2_HEADERS, 4, 1, "\xff\xff\xff\xff\xff\xff\xff", 7, NGHTTP2_COMPRESSION_ERROR, NULL},
     {NGHTTP2_RST_STREAM, 0, 9, "\0\0\0\0", 4, NGHTTP2_PROTOCOL_ERROR, NULL},
@@ -423,6 +422,19 @@ START_TEST(a_violation_ends_the_connection)
     check_violation(rv, v->code, v->text != NULL ? v->text : link.err.text);
     ck_assert_int_eq(strncmp(link.err.text, V, strlen(V)), 0);
     check_closed(&owner, RQX_ERR_PROTOCOL, RQX__CLOSE_NO_BYTES);
+}
+END_TEST
+
+START_TEST(padding_longer_than_its_frame_ends_the_connection)
+{
+    struct owner owner;
+    int rv;
+
+    open_get(&owner);
+    ck_assert_int_eq(raw_headers(&link, 1, false, "200", NULL), 0);
+    rv = raw(&link, NGHTTP2_DATA, NGHTTP2_FLAG_PADDED, 1, "\5x", 2);
+    check_violation(rv, NGHTTP2_PROTOCOL_ERROR, link.err.text);
+    check_closed(&owner, RQX_ERR_PROTOCOL, 0);
 }
 END_TEST
 
@@ -539,6 +551,86 @@ START_TEST(a_window_update_of_zero_for_an_idle_stream_ends_the_connection)
 
     open_get(&owner);
     ck_assert_int_eq(raw_word(&link, NGHTTP2_WINDOW_UPDATE, 99, 0), RQX_ERR_PROTOCOL);
+}
+END_TEST
+
+/* RFC 9113 section 8.1.1.  Padded, so that all of the payload has to count. */
+START_TEST(data_before_headers_is_its_streams_error)
+{
+    enum { PAYLOAD = 16000, FRAME = 9 + PAYLOAD };
+    static uint8_t frame[FRAME];
+    size_t cut;
+
+    put_header(frame, PAYLOAD, NGHTTP2_DATA, NGHTTP2_FLAG_PADDED, 1);
+    frame[9] = 200;
+    for (cut = 0; cut < 12; cut++) {
+        struct owner owner;
+        struct owner other;
+        struct link fresh;
+        int i;
+
+        link_init(&fresh);
+        raw_greet(&fresh);
+        owner_post(&owner, 100000, 100000);
+        raw_request(&fresh, &owner);
+        owner_init(&other, "/");
+        raw_request(&fresh, &other);
+        ck_assert_int_eq(link_recv(&fresh, frame, cut), 0);
+        ck_assert_int_eq(owner.closes, cut < 9 ? 0 : 1);
+        ck_assert_int_eq(link_recv(&fresh, frame + cut, sizeof frame - cut), 0);
+        check_closed(&owner, RQX_ERR_PROTOCOL, RQX__CLOSE_NO_BYTES);
+        ck_assert_str_eq(owner.err.text, V "DATA before HEADERS");
+        ck_assert_int_eq(link_send(&fresh), 0);
+        ck_assert_uint_eq(find_frame(&fresh, NGHTTP2_RST_STREAM, 1)->word, NGHTTP2_PROTOCOL_ERROR);
+        /* more of it is ignored, and credited to the connection whole */
+        for (i = 0; i < 40; i++)
+            ck_assert_int_eq(link_recv(&fresh, frame, sizeof frame), 0);
+        ck_assert_int_eq(link_send(&fresh), 0);
+        ck_assert_uint_ge(count_frames(&fresh, NGHTTP2_WINDOW_UPDATE, 0), 1);
+        ck_assert_uint_eq(count_frames(&fresh, NGHTTP2_WINDOW_UPDATE, 1), 0);
+        ck_assert_uint_eq(count_frames(&fresh, NGHTTP2_RST_STREAM, 1), 1);
+        ck_assert_int_lt(nghttp2_session_get_effective_recv_data_length(link_h2(&fresh)->session),
+                         41 * PAYLOAD / 2 + 1);
+        ck_assert_int_eq(raw_headers(&fresh, 3, true, "200", NULL), 0);
+        check_closed_well(&other);
+        link_done(&fresh);
+    }
+}
+END_TEST
+
+/* One read with the answers of two streams, cut into two at each byte: HEADERS of both, then DATA of both. */
+START_TEST(data_behind_headers_in_the_same_bytes_is_well)
+{
+    static const uint32_t order[] = {1, 3};
+    uint8_t bytes[2 * (9 + 1) + 2 * (9 + 2)];
+    size_t len = 0;
+    size_t cut;
+    size_t i;
+
+    for (i = 0; i < 2; i++, len += 10) {
+        put_header(bytes + len, 1, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, (int32_t)order[i]);
+        bytes[len + 9] = 0x88;
+    }
+    for (i = 0; i < 2; i++, len += 11) {
+        put_header(bytes + len, 2, NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, (int32_t)order[i]);
+        memcpy(bytes + len + 9, "ok", 2);
+    }
+    for (cut = 0; cut < sizeof bytes; cut++) {
+        struct owner owners[2];
+        struct link fresh;
+
+        link_init(&fresh);
+        raw_greet(&fresh);
+        for (i = 0; i < 2; i++) {
+            owner_init(&owners[i], "/");
+            raw_request(&fresh, &owners[i]);
+        }
+        ck_assert_int_eq(link_recv(&fresh, bytes, cut), 0);
+        ck_assert_int_eq(link_recv(&fresh, bytes + cut, sizeof bytes - cut), 0);
+        for (i = 0; i < 2; i++)
+            check_closed_well(&owners[i]);
+        link_done(&fresh);
+    }
 }
 END_TEST
 
@@ -692,12 +784,15 @@ static Suite *h2_guard_suite(void)
     tcase = rqx_add_case(suite, "violations");
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_loop_test(tcase, a_violation_ends_the_connection, 0, (int)(sizeof violations / sizeof violations[0]));
+    tcase_add_test(tcase, padding_longer_than_its_frame_ends_the_connection);
     tcase_add_test(tcase, a_frame_larger_than_allowed_ends_the_connection);
     tcase_add_test(tcase, frames_between_headers_and_continuation_end_the_connection);
     tcase_add_test(tcase, window_errors_of_a_stream_are_its_own);
     tcase_add_test(tcase, a_window_update_of_zero_is_its_streams_error);
     tcase_add_test(tcase, a_window_update_of_zero_among_other_frames);
     tcase_add_test(tcase, a_window_update_of_zero_for_an_idle_stream_ends_the_connection);
+    tcase_add_test(tcase, data_before_headers_is_its_streams_error);
+    tcase_add_test(tcase, data_behind_headers_in_the_same_bytes_is_well);
     tcase_add_test(tcase, an_early_push_is_refused);
     tcase_add_test(tcase, a_peer_that_speaks_no_http_2_is_told_apart);
     tcase_add_test(tcase, goaway_follows_a_frame_that_was_begun);
