@@ -63,13 +63,25 @@ def rows_of(key):
 
 
 def check_test(name):
-    """A test that is named is there."""
+    """A test that is named is there, and is run: in C it has to be added to a case of a program that is built."""
     file, _, test = name.partition("::")
     path = TESTS / file
     if not path.is_file():
         return False
-    pattern = rf"^START_TEST\({test}\)" if path.suffix == ".c" else rf"^(async )?def {test}\("
-    return re.search(pattern, path.read_text(encoding="utf-8"), re.MULTILINE) is not None
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".c":
+        return file.split("/")[-1].startswith("test_") and _has(rf"^(async )?def {test}\(", text)
+    is_added = len(re.findall(rf"\b{test}\b", text)) > 1
+    return _has(rf"^START_TEST\({test}\)", text) and is_added and _is_built(f"tests/{file[:-2]}")
+
+
+def _has(pattern, text):
+    return re.search(pattern, text, re.MULTILINE) is not None
+
+
+def _is_built(program):
+    lists = (path.read_text(encoding="utf-8") for path in TESTS.rglob("*.am"))
+    return any(re.search(rf"(?<!\S){re.escape(program)}(?!\S)", text) for text in lists)
 
 
 def check_rows():

@@ -109,6 +109,8 @@ def test_first_settings(client, peer):
     assert settings.get(frames.ENABLE_PUSH) == 0
     assert settings.get(9) == 1  # NO_RFC7540_PRIORITIES (RFC 9218 section 2.1)
     assert settings[frames.INITIAL_WINDOW_SIZE] >= 65535
+    # nothing else, which some server may not know what to do with
+    assert set(settings) == {frames.ENABLE_PUSH, 9, frames.INITIAL_WINDOW_SIZE, frames.MAX_HEADER_LIST_SIZE}
 
 
 def test_field_rules(client, peer):

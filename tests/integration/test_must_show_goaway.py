@@ -2,6 +2,7 @@
 twice, and the user sees no error (RFC 9113 sections 6.8 and 8.7)."""
 
 import hashlib
+import time
 from collections import Counter
 
 import pytest
@@ -183,6 +184,22 @@ def test_refused_streams_under_load(any_probe, peer):
     seen = Counter(request.query["i"] for conn in server.conns for request in conn.requests)
     assert sum(seen.values()) == 600
     assert sum(int(k) * n for k, n in group.retries.items()) == 100
+
+
+def test_refused_again_and_again_is_sent_later_each_time(any_probe, peer):
+    """At once, then after 5 to 10 ms, and each time twice as much: the least that it takes is asserted."""
+    times = []
+
+    def refuse(stream):
+        times.append(time.monotonic())
+        stream.respond() if len(times) == 6 else stream.rst(frames.REFUSED_STREAM)
+
+    server = peer(handlers={"/busy": refuse})
+    done = any_probe(max_replays=5).get(server.url("/busy"))
+    assert (done.error, done.status, done.retries) == ("", 200, 5)
+    pauses = [after - before for before, after in zip(times, times[1:])]
+    for pause, least in zip(pauses, (0, 0.005, 0.010, 0.020, 0.040)):
+        assert pause > least - 0.001, pauses
 
 
 def test_refused_for_ever_ends_with_an_error(any_probe, peer):
