@@ -130,6 +130,12 @@ RQX_API void rqx_request_set_max_redirects(rqx_request *request, int max_redirec
 RQX_API void rqx_request_set_streamed(rqx_request *request, int streamed);
 /** The largest body that is collected, in bytes as received; default none (-1).  Since 0.1. */
 RQX_API void rqx_request_set_max_body(rqx_request *request, int64_t max_body);
+/**
+ * The same for the body of a redirect that is given and not followed, where that is less: who follows it by himself
+ * needs no more of it than its head, which is there also where the response ended in RQX_ERR_BODY_TOO_LARGE.  Default
+ * -1: as rqx_request_set_max_body says.  Since 0.1.0.
+ */
+RQX_API void rqx_request_set_max_redirect_body(rqx_request *request, int64_t max_body);
 /** Bits of RQX_PROTO_* in place of the client's; 0: the client's.  Others are refused by rqx_client_submit.
  * Since 0.1. */
 RQX_API void rqx_request_set_protocols(rqx_request *request, unsigned protocols);

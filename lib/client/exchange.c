@@ -8,6 +8,7 @@
 #include "client/cookies.h"
 #include "client/digest.h"
 #include "client/proxy.h"
+#include "http/redirect.h"
 
 #define H2_NO_ERROR 0u
 #define H2_CANCEL   8u
@@ -90,8 +91,6 @@ int rqx__exchange_new(struct rqx_client *client, struct rqx_request *request, vo
     exchange->connect_tries_left = client->options.connect_retries;
     exchange->retry = request->retry != NULL || request->no_retry ? request->retry : client->options.retry;
     rqx__retry_begin(exchange->retry, &exchange->budget);
-    if (request->max_body >= 0 && (uint64_t)request->max_body < SIZE_MAX)
-        exchange->response.body.max = (size_t)request->max_body;
     pick_timeouts(exchange);
     *ret_exchange = exchange;
     return 0;
@@ -361,6 +360,19 @@ static void discard_body(struct rqx__exchange *exchange, int64_t content_length)
         exchange->discard_left = (size_t)content_length;
 }
 
+/* Sets how much may be collected of the body whose head has come. */
+static void limit_body(struct rqx__exchange *exchange)
+{
+    const struct rqx_request *request = exchange->request;
+    struct rqx_response *response = &exchange->response;
+    int64_t most = request->max_body;
+
+    if (request->max_redirect_body >= 0 && (most < 0 || request->max_redirect_body < most) &&
+        rqx__redirect_status(response->status) && rqx_headers_get(&response->headers, "location", 8).data != NULL)
+        most = request->max_redirect_body;
+    response->body.max = most < 0 || (uint64_t)most >= SIZE_MAX ? SIZE_MAX : (size_t)most;
+}
+
 static int take_final_head(struct rqx__exchange *exchange, int64_t content_length)
 {
     struct rqx_response *response = &exchange->response;
@@ -398,6 +410,7 @@ static int take_final_head(struct rqx__exchange *exchange, int64_t content_lengt
         rqx__exchange_tell(exchange, RQX_EVENT_HEAD);
         return 0;
     }
+    limit_body(exchange);
     rqx__stall_note(exchange, 0);
     if (content_length > 0) {
         /* an announced length is believed up to a point: what is not sent must not cost memory */

@@ -60,7 +60,7 @@ int rqx_request_new(const char *method, size_t method_len, rqx_url *url, rqx_req
     request->timeouts = (rqx_timeouts){RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET,
                                        RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET, RQX_TIMEOUT_UNSET};
     request->max_redirects = -1;
-    request->max_body = -1;
+    request->max_body = request->max_redirect_body = -1;
     *ret_request = request;
     return 0;
 }
@@ -230,6 +230,11 @@ void rqx_request_set_streamed(rqx_request *request, int streamed)
 void rqx_request_set_max_body(rqx_request *request, int64_t max_body)
 {
     request->max_body = max_body < 0 ? -1 : max_body;
+}
+
+void rqx_request_set_max_redirect_body(rqx_request *request, int64_t max_body)
+{
+    request->max_redirect_body = max_body < 0 ? -1 : max_body;
 }
 
 void rqx_request_set_protocols(rqx_request *request, unsigned protocols)

@@ -52,6 +52,7 @@ struct rqx_request {
     bool direct;       /* no proxy, whatever the client has */
     int max_redirects; /* -1: the client's */
     int64_t max_body;  /* -1: none */
+    int64_t max_redirect_body;
     unsigned protocols;
     rqx_proxy *proxy;
     char *target;

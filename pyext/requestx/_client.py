@@ -182,6 +182,10 @@ class Client(BaseClient, _core.SyncClientBase):
         response.read()
 
     @staticmethod
+    async def _read_in_passing(response):
+        response._read_in_passing()
+
+    @staticmethod
     async def _close(response):
         response.close()
 
@@ -335,6 +339,10 @@ class AsyncClient(BaseClient, _core.AsyncClientBase):
     @staticmethod
     async def _read(response):
         await response.aread()
+
+    @staticmethod
+    async def _read_in_passing(response):
+        await response._aread_in_passing()
 
     @staticmethod
     async def _close(response):

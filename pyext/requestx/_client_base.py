@@ -150,6 +150,8 @@ class BaseClient:
         @staticmethod
         async def _read(response): ...
         @staticmethod
+        async def _read_in_passing(response): ...
+        @staticmethod
         async def _close(response): ...
 
     # Whether `_core` may send requests by itself: not before the client is complete.
@@ -624,7 +626,7 @@ class BaseClient:
                     if following is None:
                         return response
                     response.history = list(history)
-                    await self._read(response)
+                    await self._read_in_passing(response)
                 except BaseException:
                     await self._close(response)
                     raise
@@ -652,7 +654,7 @@ class BaseClient:
                 if not follow_redirects:
                     response.next_request = request
                     return response
-                await self._read(response)
+                await self._read_in_passing(response)
             except BaseException:
                 await self._close(response)
                 raise

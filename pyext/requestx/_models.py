@@ -169,6 +169,22 @@ class Response(_core.ResponseBase):
         self._content = content = b"".join(self.iter_bytes())
         return content
 
+    def _read_in_passing(self):
+        """Reads the body of a response that another request follows; one that is too long for that is given up."""
+        if hasattr(self, "_content"):
+            return
+        pieces = []
+        for raw in self.iter_raw():
+            pieces.append(raw)
+            if self._num_bytes_downloaded > _core.MAX_REDIRECT_BODY:
+                return self.close()
+        self._content = self._decoded(b"".join(pieces))
+
+    def _decoded(self, body):
+        decoder = self._content_decoder()
+        with request_context(self._request):
+            return (decoder.decode(body) if body else b"") + decoder.flush()
+
     def iter_bytes(self, chunk_size=None):
         """The body's bytes, decoded, as they come or in pieces of chunk_size."""
         if hasattr(self, "_content"):
@@ -230,6 +246,20 @@ class Response(_core.ResponseBase):
             pass
         self._content = content = b"".join([part async for part in self.aiter_bytes()])
         return content
+
+    async def _aread_in_passing(self):
+        if hasattr(self, "_content"):
+            return
+        pieces = []
+        raws = self.aiter_raw()
+        try:
+            async for raw in raws:
+                pieces.append(raw)
+                if self._num_bytes_downloaded > _core.MAX_REDIRECT_BODY:
+                    return await self.aclose()
+        finally:
+            await raws.aclose()
+        self._content = self._decoded(b"".join(pieces))
 
     async def aiter_bytes(self, chunk_size=None):
         """The body's bytes, decoded, as they come or in pieces of chunk_size."""

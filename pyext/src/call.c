@@ -123,7 +123,7 @@ static int call_poll(CoreOp *op, PyObject **ret_result)
         }
         return core_exchange_wait(&self->exchange, op, 0);
     }
-    if (rqx_response_error(native)->code != 0) {
+    if (!core_fast_answered(native, &self->fast)) {
         raise_failure(self, 0, rqx_response_request(native));
         return -1;
     }

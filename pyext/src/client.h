@@ -94,8 +94,10 @@ int core_fast_traverse(CoreClient *self, visitproc visit, void *arg);
 /* 1 with |*ret_fast|, 0: the fast path does not apply, -1 with an exception. */
 int core_fast_build(CoreClient *self, PyObject *const *args, core_fast *ret_fast);
 void core_fast_drop(core_fast *fast);
+/* Whether a finished exchange brought an answer: also a redirect that is to be followed, whose body was too long. */
+int core_fast_answered(const rqx_response *native, const core_fast *fast);
 /*
- * The response of a finished exchange, with what the client does to it.  Takes ownership of |native|.  |*ret_follow|:
+ * The response of an exchange that was answered, with what the client does to it.  Takes ownership of |native|.  |*ret_follow|:
  * it is a redirect, and self._fast_follow(response) goes on from it.
  */
 PyObject *core_fast_finish(CoreClient *self, rqx_response *native, const core_fast *fast, int *ret_follow);

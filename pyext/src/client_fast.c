@@ -318,6 +318,8 @@ int core_fast_build(CoreClient *self, PyObject *const *args, core_fast *ret_fast
         core_fast_drop(&fast);
         return rc;
     }
+    if (fast.follows)
+        rqx_request_set_max_redirect_body(fast.native, CORE_MAX_REDIRECT_BODY);
     fast.timeout = Py_XNewRef(is_default(self->state, args[ARG_TIMEOUT]) ? self->timeout : args[ARG_TIMEOUT]);
     *ret_fast = fast;
     return 1;
@@ -375,6 +377,14 @@ static int is_redirect(int status, const rqx_headers *headers)
 {
     return (status == 301 || status == 302 || status == 303 || status == 307 || status == 308) &&
            rqx_headers_get(headers, "location", 8).data != NULL;
+}
+
+int core_fast_answered(const rqx_response *native, const core_fast *fast)
+{
+    int code = rqx_response_error(native)->code;
+
+    return code == 0 || (code == RQX_ERR_BODY_TOO_LARGE && fast->follows &&
+                         is_redirect(rqx_response_status(native), rqx_response_headers(native)));
 }
 
 PyObject *core_fast_finish(CoreClient *self, rqx_response *native, const core_fast *fast, int *ret_follow)

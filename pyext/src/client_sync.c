@@ -79,7 +79,7 @@ static PyObject *send(CoreClient *self, const core_fast *fast)
         if (exchange != NULL)
             rqx_response_cancel(exchange->native);
         raise_failure(state, rc, NULL, fast);
-    } else if (rqx_response_error(exchange->native)->code != 0) {
+    } else if (!core_fast_answered(exchange->native, fast)) {
         raise_failure(state, 0, exchange->native, fast);
     } else {
         rqx_response *native = rqx_response_ref(exchange->native);

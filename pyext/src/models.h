@@ -53,6 +53,9 @@ int core_headers_defaults(core_state *state, PyObject *headers, PyObject *defaul
 
 /* A Request of what is known to be good.  New references are taken; |content| is bytes or NULL (empty). */
 PyObject *core_request_make(core_state *state, PyObject *method, PyObject *url, PyObject *headers, PyObject *content);
+/* The most that is kept of the body of a redirect that is followed, bytes as received. */
+#define CORE_MAX_REDIRECT_BODY (1024 * 1024)
+
 /* What the fast path sends, and what of it only Python knows; references. */
 typedef struct core_fast {
     rqx_request *native;

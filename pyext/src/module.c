@@ -5,6 +5,7 @@
 
 #include "driver.h"
 #include "graveyard.h"
+#include "models.h"
 #include "sync.h"
 
 static int add_names(core_state *state)
@@ -159,6 +160,8 @@ static int module_exec(PyObject *module)
         if (inits[i](module, state) < 0)
             return -1;
     }
+    if (PyModule_AddIntConstant(module, "MAX_REDIRECT_BODY", CORE_MAX_REDIRECT_BODY) < 0)
+        return -1;
     return watch_forks(module);
 }
 

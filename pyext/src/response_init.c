@@ -139,9 +139,22 @@ static CoreResponse *alloc_response(core_state *state)
     return type == NULL ? NULL : (CoreResponse *)type->tp_alloc(type, 0);
 }
 
+/* A redirect's body was too long to be kept: it is as if the response had been closed while it was read. */
+static int give_up_body(core_state *state, CoreResponse *self)
+{
+    PyObject *nothing = PyBytes_FromStringAndSize("", 0);
+
+    self->complete = 0;
+    self->stream = nothing == NULL ? NULL : core_byte_stream(state, nothing);
+    Py_XDECREF(nothing);
+    rqx_response_discard_body(self->native);
+    return self->stream == NULL ? -1 : 0;
+}
+
 PyObject *core_response_make(core_state *state, rqx_response *native, const core_fast *fast, PyObject *default_encoding)
 {
     CoreResponse *self = alloc_response(state);
+    int rc = 0;
 
     if (self == NULL)
         return NULL;
@@ -152,8 +165,11 @@ PyObject *core_response_make(core_state *state, rqx_response *native, const core
     self->request_content = Py_XNewRef(fast->content);
     self->request_timeout = Py_XNewRef(fast->timeout);
     self->default_encoding = Py_XNewRef(default_encoding);
-    if (rqx_headers_get(rqx_response_headers(native), "content-encoding", 16).data != NULL &&
-        core_response_content(state, self) == NULL) {
+    if (rqx_response_error(native)->code != 0)
+        rc = give_up_body(state, self);
+    else if (rqx_headers_get(rqx_response_headers(native), "content-encoding", 16).data != NULL)
+        rc = core_response_content(state, self) == NULL ? -1 : 0;
+    if (rc < 0) {
         self->native = NULL;
         self->complete = 0;
         Py_DECREF(self);

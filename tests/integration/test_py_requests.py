@@ -156,6 +156,33 @@ def test_redirects(run, app):
     assert response.status_code == 200 and [one.status_code for one in response.history] == [302, 302]
 
 
+@pytest.mark.parametrize("size", [0, 1000, 1024 * 1024, 1024 * 1024 + 1, 100_000_000])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_long_body_of_a_redirect_is_given_up(run, peer, stream, size):
+    """What is kept in the history has an end (1 MiB), on the fast path and beside it."""
+
+    def moved(one):
+        one.send_headers(302, [("location", "/")])
+        one.write(size, end=True)
+
+    server = peer(handlers={"/moved": moved})
+    beside = {"extensions": {"a": 1}} if stream else {}
+    response = run("GET", server.url("/moved"), follow_redirects=True, **beside)
+    assert (response.status_code, response.text) == (200, "ok")
+    (passed,) = response.history
+    assert passed.is_closed and passed.headers["location"] == "/" and passed.request.url.path == "/moved"
+    if size <= 1024 * 1024:
+        assert len(passed.content) == passed.num_bytes_downloaded == size
+    else:
+        with pytest.raises(requestx.ResponseNotRead):
+            passed.content
+        with pytest.raises(requestx.StreamConsumed):
+            b"".join(passed.iter_bytes())
+        assert server.one().data_sent < 20_000_000  # a window, however much it grew
+    if size < 2_000_000:  # who does not have it followed gets all of it
+        assert len(run("GET", server.url("/moved"), **beside).content) == size
+
+
 def test_only_what_follows_a_redirect_leaves_the_fast_path(ca, app, monkeypatch):
     slow = []
     original = requestx.HTTPTransport._exchange

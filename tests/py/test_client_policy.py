@@ -182,6 +182,63 @@ def test_redirect_targets(location, target):
     assert response.next_request.url == expected
 
 
+class Counted(requestx.SyncByteStream, requestx.AsyncByteStream):
+    """A body of so many kilobytes, that counts what was taken of it."""
+
+    def __init__(self, kilobytes):
+        self.left = kilobytes
+        self.closed = False
+
+    def __iter__(self):
+        while self.left:
+            self.left -= 1
+            yield b"x" * 1024
+
+    async def __aiter__(self):
+        for piece in self:
+            yield piece
+
+    def close(self):
+        self.closed = True
+
+    async def aclose(self):
+        self.close()
+
+
+@pytest.mark.parametrize("status", [302, 401])
+@pytest.mark.parametrize("kilobytes", [0, 1, 1024, 1025, 10_000])
+def test_a_long_body_of_a_response_that_others_follow_is_given_up(status, kilobytes):
+    bodies = []
+
+    def handler(request):
+        if request.url.path == "/end" or "authorization" in request.headers:
+            return requestx.Response(200, content=b"end")
+        bodies.append(Counted(kilobytes))
+        return requestx.Response(status, headers={"Location": "/end"}, stream=bodies[-1])
+
+    class Answers(requestx.Auth):
+        def auth_flow(self, request):
+            response = yield request
+            if response.status_code == 401:
+                request.headers["Authorization"] = "mine"
+                yield request
+
+    send = both(handler, follow_redirects=True, auth=Answers())
+    response = send("GET", "https://example.org/start")
+    assert (response.status_code, response.text) == (200, "end")
+    (passed,) = response.history
+    assert passed.status_code == status and passed.is_closed
+    assert all(body.closed for body in bodies)
+    if kilobytes <= 1024:
+        assert passed.content == b"x" * 1024 * kilobytes
+        return
+    assert [body.left for body in bodies] == [kilobytes - 1025] * 2
+    with pytest.raises(requestx.ResponseNotRead):
+        passed.content
+    with pytest.raises(requestx.StreamConsumed):
+        passed.read()
+
+
 @pytest.mark.parametrize(
     ("location", "kept"),
     [

@@ -426,6 +426,49 @@ START_TEST(a_body_above_the_caller_s_maximum_is_an_error)
 }
 END_TEST
 
+/* Where the redirect is given: one that is followed is thrown away. */
+START_TEST(a_redirect_s_body_has_a_maximum_of_its_own)
+{
+    static const struct {
+        const char *path;
+        int64_t most;
+        int64_t most_of_redirect;
+        int redirects;
+        int result;
+    } cases[] = {
+        {"/moved", -1, -1, 0, 0},
+        {"/moved", -1, 8, 0, RQX_ERR_BODY_TOO_LARGE},
+        {"/moved", -1, 9, 0, 0},
+        {"/moved", 8, -1, 0, RQX_ERR_BODY_TOO_LARGE},
+        {"/moved", 8, 9, 0, RQX_ERR_BODY_TOO_LARGE},
+        {"/moved", -1, 0, 1, 0},
+        {"/bytes/5000", -1, 8, 0, 0},
+        {"/bytes/5000", 5000, 8, 0, 0},
+    };
+    rqx_engine *engine = new_engine(RQX_MODE_SYNC, 0);
+    rqx_client *client = new_client(engine);
+    size_t i;
+
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        rqx_request *request = new_request("GET", cases[i].path);
+        rqx_response *response = NULL;
+
+        rqx_request_set_max_body(request, cases[i].most);
+        rqx_request_set_max_redirect_body(request, cases[i].most_of_redirect);
+        rqx_request_set_max_redirects(request, cases[i].redirects);
+        ck_assert_int_eq(rqx_client_perform(client, request, &response), cases[i].result);
+        if (cases[i].result < 0) {
+            ck_assert_int_eq(rqx_response_status(response), 302);
+            ck_assert_ptr_nonnull(rqx_headers_get(rqx_response_headers(response), "location", 8).data);
+        }
+        rqx_response_unref(response);
+        rqx_request_unref(request);
+    }
+    rqx_client_unref(client);
+    rqx_engine_unref(engine);
+}
+END_TEST
+
 /* ---- redirects and replays ---- */
 
 START_TEST(redirects_are_followed_with_their_history)
@@ -868,6 +911,7 @@ static void add_common(TCase *tcase)
     tcase_add_test(tcase, an_early_close_resets_once_and_serves_on);
     tcase_add_test(tcase, a_body_that_was_copied_is_given_back);
     tcase_add_test(tcase, a_body_above_the_caller_s_maximum_is_an_error);
+    tcase_add_test(tcase, a_redirect_s_body_has_a_maximum_of_its_own);
     tcase_add_test(tcase, redirects_are_followed_with_their_history);
     tcase_add_test(tcase, one_descriptor_carries_many_requests);
     tcase_add_test(tcase, what_comes_while_corked_is_collected);

@@ -2,7 +2,7 @@
  * http_server.h - a small origin in threads, HTTP/1.1 or HTTP/2 in clear, for tests of the client layer.
  *
  * By path: /ok (200 "hello"), /bytes/N (N times "x"), /echo (the request's body), /never (no answer), /redirect/N (302
- * to /redirect/N-1, the last to /ok), /refuse (HTTP/2: REFUSED_STREAM the first time on each server), /close (the
+ * to /redirect/N-1, the last to /ok), /moved (302 to /ok with a body of nine bytes), /refuse (HTTP/2: REFUSED_STREAM the first time on each server), /close (the
  * connection is closed without a byte), /busy (503 and 200 in turn), /busier (always 503).  Each connection has a
  * thread of its own.
  */
@@ -81,6 +81,11 @@ static inline int server_answer(struct http_server *server, struct server_stream
     if (strncmp(stream->path, "/bytes/", 7) == 0) {
         answer_bytes(stream, (size_t)atol(stream->path + 7));
         return 200;
+    }
+    if (strcmp(stream->path, "/moved") == 0) {
+        snprintf(location, size, "/ok");
+        answer_bytes(stream, 9);
+        return 302;
     }
     if (strncmp(stream->path, "/redirect/", 10) == 0) {
         int left = atoi(stream->path + 10);
