@@ -616,6 +616,7 @@ static int new_session(struct rqx__h2 *h2)
 static int submit_preface(struct rqx__h2 *h2)
 {
     const nghttp2_settings_entry settings[] = {
+        /* what was pushed before the peer saw this is refused by nghttp2, and still decoded (RFC 9113 section 8.4) */
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, h2->stream_window},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, h2->max_list},

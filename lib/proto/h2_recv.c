@@ -51,8 +51,7 @@ static int begin_headers(nghttp2_session *session, const nghttp2_frame *frame, v
     h2->status = 0;
     if (rqx__h2_held(h2) != 0 || h2->resets.ping_blocked)
         rqx__h2_reset_answered(h2, frame->hd.stream_id);
-    /* A push before the peer saw that we want none: refused, its fields still pass through the decoder. */
-    return frame->hd.type == NGHTTP2_PUSH_PROMISE ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE : 0;
+    return 0;
 }
 
 /* Closes the stream as nghttp2 does for a field that it refuses. */

@@ -2,6 +2,7 @@
 
 from support import behaviours, h1behaviours
 from support.expect import Expect
+from support.process import wait_until
 
 from . import detours, handshakes, names, proxies
 from .play import Case
@@ -54,10 +55,15 @@ def _settings(world, behaviour):
     """What a behaviour's options ask of the client, not of the request."""
     options = behaviour.expect.options
     world.settings = {name: options[name] for name in ("ping", "retry") if name in options}
+    checks = []
     if "field" in options:
-        world.check = lambda result: _check_field(result, *options["field"])
+        checks.append(lambda result: _check_field(result, *options["field"]))
     if "times" in options:
-        world.check = lambda result: _check_times(world, options["times"])
+        checks.append(lambda result: _check_times(world, options["times"]))
+    if "refuses" in options:
+        checks.append(lambda result: _check_refused(world, options["refuses"]))
+    if checks:
+        world.check = lambda result: [problem for check in checks for problem in check(result)]
 
 
 def _check_field(result, name, value):
@@ -73,6 +79,15 @@ def _users(behaviour):
 for _b in behaviours.BEHAVIOURS.values():
     _open = (_on_stream if _b.kind == "stream" else _on_connection)(_b)
     add(Case("h2", _b.name, _b.expect, _open, _b.doc, _b.rule, _users(_b)))
+
+
+def _check_refused(world, stream_id):
+    resets = world.server.conns[0].resets
+    try:
+        wait_until(lambda: stream_id in resets, 5, "a reset")
+    except AssertionError:
+        return [f"stream {stream_id} was not reset"]
+    return [] if len(resets[stream_id]) == 1 else [f"stream {stream_id} was reset more than once"]
 
 
 def _check_times(world, times):

@@ -70,18 +70,50 @@ def _strangers():
     return Case("redirect", "credentials", expect, _redirects(handler, check), "a redirect to a stranger, with credentials at hand", "RFC 9110, 15.4")
 
 
-def _huge():
-    def handler(world):
-        return lambda stream: stream.respond(302, 10_000_000, [("location", "/victim")])
+TOO_MUCH = 20_000_000  # more than a client is willing to read, and a window, however much it grew
+
+
+def _bodies():
+    """Bodies along with a redirect, which nobody asked for: C throws them away, Python keeps a little."""
+
+    def huge(world):
+        return lambda stream: stream.respond(302, 100_000_000, [("location", "/victim")])
+
+    def endless(world):
+        def more(stream):
+            stream.on_drained = lambda: more(stream)
+            stream.write(100_000)
+
+        def begin(stream):
+            stream.send_headers(302, [("location", "/victim")])
+            more(stream)
+
+        return begin
 
     def check(world, server, result):
         sent = server.conns[0].data_sent
-        if world.user != "c":
-            return []
-        return [] if sent < 5_000_000 else [f"{sent} bytes of what nobody reads were fetched"]
+        return [] if sent < TOO_MUCH else [f"{sent} bytes of what nobody reads were fetched"]
 
-    doc = "10 MB along with a redirect: not fetched by C, and read by Python, which keeps them in the history"
-    return Case("redirect", "huge-body", Expect("ok"), _redirects(handler, check), doc)
+    yield Case("redirect", "huge-body", Expect("ok"), _redirects(huge, check), "100 MB along with a redirect: not fetched")
+    yield Case("redirect", "endless-body", Expect("ok"), _redirects(endless, check), "a redirect whose body has no end")
+    doc = "the same without a length, in HTTP/1.1, where giving it up costs the connection"
+    yield Case("redirect", "endless-body-http1", Expect("ok", after="new"), _endless_http1, doc)
+
+
+def _endless_http1(world):
+    sent = [0]
+
+    def endless(conn, request):
+        conn.send(b"HTTP/1.1 302 Found\r\nLocation: /victim\r\n\r\n")
+        while not conn.wire.eof:
+            conn.send(bytes(100_000))
+            sent[0] += 100_000
+
+    server = world.server = world.h1peer(handlers={"/detour": endless})
+    world.settings = {"redirects": 10}
+    world.url = server.url("/detour")
+    world.beside = [server.url("/held")]
+    world.check = lambda result: [] if sent[0] < TOO_MUCH else [f"{sent[0]} bytes of what nobody reads were fetched"]
 
 
 # ---- inside
@@ -115,12 +147,16 @@ COOKIES = {
     "foreign": ("a=1; Domain=other.test", "www.other.test", "a cookie for another domain"),
     "below": ("a=1; Domain=x.a.shop.co.uk", "x.a.shop.co.uk", "a cookie for a host below"),
     "public-suffix": ("a=1; Domain=co.uk", "b.other.co.uk", "a cookie for all of co.uk"),
+    "across-a-suffix": ("a=1; Domain=amazonaws.com", "x.amazonaws.com", "a cookie for what is above a public suffix"),
     "top-level": ("a=1; Domain=uk", "b.other.org.uk", "a cookie for all of uk"),
     "prefix": ("__Secure-a=1; Domain=shop.co.uk", "b.shop.co.uk", "a cookie that says that it is secure, in clear"),
 }
 
 
-def _cookie(value, stranger):
+SETTERS = {"across-a-suffix": "a.s3.amazonaws.com"}
+
+
+def _cookie(value, stranger, kept, setter="a.shop.co.uk"):
     """The hosts are names that a proxy knows; the stranger is the one that is asked afterwards."""
 
     def open(world):
@@ -129,9 +165,9 @@ def _cookie(value, stranger):
 
         server = world.h1peer(handlers={"/set": set_it})
         where = ("127.0.0.1", server.port)
-        proxy = world.add(ProxyPeer(routes={"a.shop.co.uk": where, stranger: where}, check=False))
+        proxy = world.add(ProxyPeer(routes={setter: where, stranger: where}, check=False))
         world.settings = {"proxy": proxy.proxy, "cookies": 1}
-        world.url = "http://a.shop.co.uk/set"
+        world.url = f"http://{setter}/set"
         world.after_url = f"http://{stranger}/after"
 
         def check(result):
@@ -139,19 +175,20 @@ def _cookie(value, stranger):
             return ["the stranger got the cookie"] if "cookie" in request.headers else []
 
         world.check = check
+        world.cookies = kept
 
     return open
 
 
 def _cookies():
     for name, (value, stranger, doc) in COOKIES.items():
-        yield Case("cookies", name, Expect("ok", after="new"), _cookie(value, stranger), doc, "RFC 6265, 5.3")
+        yield Case("cookies", name, Expect("ok", after="new"), _cookie(value, stranger, int(name == "own"), SETTERS.get(name, "a.shop.co.uk")), doc, "RFC 6265, 5.3")
 
 
 def cases():
     yield from _nowhere()
     yield _loop()
     yield _strangers()
-    yield _huge()
+    yield from _bodies()
     yield from _inside()
     yield from _cookies()

@@ -6,6 +6,7 @@ All have the same face, so that a scene is played before each of them in the sam
         handle = user.start(url, **options)   # returns at once
         handle.opened()                       # a response that is held or abandoned is there
         handle.end()                          # what came of it, as a Result
+        user.cookies()                        # how many are kept
         user.settle()                         # problems: what is left open, what ended twice
 
 Settings: `proxy`, `redirects`, `protocols`, `retry` (tries), `pins`, `deny` (addresses), `cookies` (a jar), and some
@@ -111,6 +112,10 @@ class CUser:
         if options.get("abandon"):
             said.update(streamed=1, verbose=1)
         return CHandle(self.probe.submit(url, **said), options)
+
+    def cookies(self):
+        """How many its jar has."""
+        return self.probe.stats()["cookies"]
 
     def settle(self):
         """Ends the client, and says what is left of it."""
@@ -223,6 +228,9 @@ class SyncUser:
             response.read()
             return _answered(response)
 
+    def cookies(self):
+        return len(self.client.cookies.jar)
+
     def settle(self):
         self.client.close()
         return []
@@ -284,6 +292,9 @@ class AsyncUser:
                 return Result("closed")
             await response.aread()
             return _answered(response)
+
+    def cookies(self):
+        return len(self.client.cookies.jar)
 
     def settle(self):
         self._do(self.client.aclose()).result(PATIENCE)

@@ -1,7 +1,9 @@
 """TLS that cannot be trusted or does not get far: certificates, lies about the protocol, and every
 kind of end in each phase of the handshake."""
 
+import _ssl
 import base64
+import ctypes
 import hashlib
 import ssl
 
@@ -22,8 +24,9 @@ CERTIFICATES = {
 }
 
 
-def _scene(make, h2_alone=False):
+def _scene(make, h2_alone=False, check=None):
     """`make(world)` gives the server that is in for it."""
+    check = check or _check_untouched
 
     def open(world):
         server = make(world)
@@ -32,9 +35,13 @@ def _scene(make, h2_alone=False):
             world.elsewhere = [world.peer().url("/held")]
         world.url = server.url("/victim", scheme="https")
         world.after_url = world.peer().url("/after")
-        world.check = lambda result: ["the server got a request"] if getattr(server, "requests", list)() else []
+        world.check = lambda result: check(server, result)
 
     return open
+
+
+def _check_untouched(server, result):
+    return ["the server got a request"] if getattr(server, "requests", list)() else []
 
 
 # ---- ends, in each phase
@@ -108,9 +115,6 @@ def _ends():
             yield Case("tls", f"{phase}-{name}", expect, _scene(make), f"{what} {when}")
 
 
-# ---- lies about the protocol
-
-
 # ---- keys
 
 
@@ -139,9 +143,59 @@ def _revoked(world):
     world.check = lambda result: ["the server got a request"] if server.requests() else []
 
 
+# ---- lies about the protocol
+
+_SELECT = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_ubyte),
+    ctypes.c_void_p, ctypes.c_uint, ctypes.c_void_p,
+)  # fmt: skip
+
+
+def _insisting(context, protocol):
+    """A server's context that chooses `protocol` whatever is offered. `ssl` cannot; OpenSSL beneath it can, whose SSL_CTX
+    is the first thing in Python's object."""
+    text = ctypes.create_string_buffer(protocol, len(protocol))
+
+    @_SELECT
+    def select(ssl, ret_out, ret_len, offered, offered_len, argument):
+        ret_out[0] = ctypes.addressof(text)
+        ret_len[0] = len(protocol)
+        return 0
+
+    library = ctypes.CDLL(_ssl.__file__)
+    inside = ctypes.c_void_p.from_address(id(context) + object.__basicsize__)
+    library.SSL_CTX_set_alpn_select_cb(inside, select, None)
+    return context, (select, text)
+
+
+def _insists(protocol, protocols):
+    """HTTP/2 or HTTP/1.1 alone is offered, or both, and the server chooses what was not."""
+
+    def open(world):
+        context, world.alive = _insisting(world.ca.server_context(alpn=None), protocol)
+        server = world.h1peer(tls_context=context)
+        world.settings = {"protocols": protocols}
+        good = world.h1peer(tls=True) if protocols == 1 else world.peer()
+        world.elsewhere = [good.url("/held")]
+        world.url = server.url("/victim", scheme="https")
+        world.after_url = good.url("/after")
+        world.check = lambda result: _check_untouched(server, result)
+
+    return open
+
+
+def _check_alpn(server, result):
+    """It is refused in the handshake, which says so, before anything is made of the connection."""
+    problems = _check_untouched(server, result)
+    if "(ALPN)" not in result.text:
+        problems.append(f"{result.text!r} says nothing of ALPN")
+    return problems
+
+
 def _lies():
     rule = "RFC 7301, RFC 9113, 3.2"
     refused = Expect("stream TLS_ALPN", after="new")
+    unheard = Expect("stream TLS_HANDSHAKE", after="new")  # OpenSSL sees it; we would, too, with one that does not
     confused = Expect("stream PROTOCOL", after="new")
 
     def no_alpn(world):
@@ -150,8 +204,11 @@ def _lies():
     def http1(world):
         return world.h1peer(tls=True)
 
-    yield Case("tls", "alpn-none", refused, _scene(no_alpn, True), "no protocol is chosen where HTTP/2 alone was offered", rule)
-    yield Case("tls", "alpn-other", refused, _scene(http1, True), "HTTP/1.1 where HTTP/2 alone was offered", rule)
+    yield Case("tls", "alpn-none", refused, _scene(no_alpn, True, _check_alpn), "no protocol is chosen where HTTP/2 alone was offered", rule)
+    yield Case("tls", "alpn-other", refused, _scene(http1, True, _check_alpn), "HTTP/1.1 where HTTP/2 alone was offered", rule)
+    yield Case("tls", "alpn-h2-not-offered", unheard, _insists(b"h2", 1), "HTTP/2 where HTTP/1.1 alone was offered", rule)
+    yield Case("tls", "alpn-h1-not-offered", unheard, _insists(b"http/1.1", 2), "HTTP/1.1, said so, where HTTP/2 alone was offered", rule)
+    yield Case("tls", "alpn-unknown", unheard, _insists(b"spdy/3", 3), "a protocol that nobody offered", rule)
     yield Case("tls", "alpn-none-yet-h2", confused, _scene(no_alpn), "no protocol is chosen, and HTTP/2 spoken", rule)
 
 

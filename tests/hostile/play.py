@@ -83,6 +83,7 @@ class World:
         self.before_after = None  # called before what comes after
         self.after_url = None
         self.codes = ("",)  # with "NONE", the victim's exception may be one that Python raises by itself
+        self.cookies = None  # how many are to be kept
         self.check = None  # called with the victim's Result; gives problems
 
     def peer(self, script=None, tls=True, **options):
@@ -212,6 +213,7 @@ def _scene(case, world, client):
         *(text for one in elsewhere_results for text in _compare("elsewhere", one, "200", client)),
         *_compare_after(record["after"], after, expect.after, client),
         *(world.check(result) if world.check else ()),
+        *_check_cookies(world, client),
         *_left_over(expect, world),
         *client.settle(),
     ]
@@ -251,6 +253,12 @@ def _compare_after(where, after, expected, client):
         wanted = "200" if where == "200" else expected
         return [] if where == wanted else [f"the next request: {where} instead of {wanted} ({after})"]
     return _compare("the next request", after, expected, client)
+
+
+def _check_cookies(world, client):
+    if world.cookies is None or client.cookies() == world.cookies:
+        return []
+    return [f"{client.cookies()} cookies are kept instead of {world.cookies}"]
 
 
 def _left_over(expect, world):

@@ -314,7 +314,8 @@ static int make_client(const struct args *args)
     if (rv == 0 && auth != NULL)
         rv = auth_make(auth, &options.auth);
     if (rv == 0 && arg_number(args, "cookies", 0) != 0)
-        rv = rqx_cookies_new(&options.cookies);
+        rv = rqx_cookies_new(&probe.cookies);
+    options.cookies = probe.cookies;
     if (rv == 0 && arg_text(args, "retry", NULL) != NULL)
         rv = retry_make(args, &options.retry);
     if (rv == 0)
@@ -327,7 +328,6 @@ static int make_client(const struct args *args)
     rqx_tls_unref(options.tls);
     rqx_proxy_unref(options.proxy);
     rqx_auth_unref(options.auth);
-    rqx_cookies_unref(options.cookies);
     rqx_retry_unref(options.retry);
     return rv;
 }
@@ -367,6 +367,7 @@ static void tell_stats(const char *id)
     line_number(&line, "replays", (long long)stats.replays);
     line_number(&line, "resets_sent", (long long)stats.resets_sent);
     line_number(&line, "dispatches", (long long)stats.dispatches);
+    line_number(&line, "cookies", probe.cookies != NULL ? (long long)rqx_cookies_count(probe.cookies) : 0);
     line_number(&line, "rss_kb", rss_kb());
     line_end(&line);
 }
@@ -583,6 +584,7 @@ int main(int argc, char **argv)
     left = anything_runs();
     free(input.text);
     rqx_client_unref(probe.client);
+    rqx_cookies_unref(probe.cookies);
     rqx_engine_unref(probe.engine);
     if (left)
         fprintf(stderr, "%d exchanges never ended\n", probe.running);

@@ -85,6 +85,7 @@ struct probe {
     bool keep; /* tasks stay when they are over, so that an end that is told again is noticed */
     rqx_engine *engine;
     rqx_client *client;
+    rqx_cookies *cookies; /* the client's, or NULL */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct task *tasks; /* all that live */

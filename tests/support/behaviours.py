@@ -217,7 +217,7 @@ def half_open(conn):
     conn.stall()
 
 
-@on_connection("push-before-settings", "ok", "6.6, 8.4", field=("x-kept", "by-hpack"))
+@on_connection("push-before-settings", "ok", "6.6, 8.4", field=("x-kept", "by-hpack"), refuses=2)
 def push_before_settings(conn):
     """A push that was under way before the client's SETTINGS came. It is refused, and the fields
     that it put in the table are there for the responses."""

@@ -14,7 +14,7 @@ request gets where the connection fails with another code, `siblings` what reque
 is served: "same" or "new" connection, or the code with which it fails. `options` are of the request
 that meets the behaviour: `method`, `content` (bytes or their number), `headers`, `read` (seconds),
 `hold` (the body is not read until the connection has been cut), `protocols`; `field` is one that a good
-response has, `times` how often the request is sent, with `retry` tries of the program's; `python` is the exception where it is not the usual one for the code.
+response has, `refuses` a stream that the client resets, `times` how often the request is sent, with `retry` tries of the program's; `python` is the exception where it is not the usual one for the code.
 """
 
 SCOPES = ("ok", "replayed", "stream", "connection", "timeout", "abandon")

@@ -380,6 +380,7 @@ class Connection(Recorder):
         self._flush_now()
 
     def push_promise(self, stream_id, promised, fields):
+        self.promised.add(promised)
         self.frame(
             frames.PUSH_PROMISE,
             frames.END_HEADERS,

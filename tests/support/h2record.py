@@ -30,6 +30,7 @@ class Recorder:
         self.settings_frames = []
         self.settings_acks = 0
         self.resets = {}
+        self.promised = set()  # streams of ours that PUSH_PROMISE announced
         self.own_resets = {}
         self.window_updates = {}
         self.goaways = []  # (last stream id, code, debug data)
@@ -264,6 +265,9 @@ class Recorder:
             return self.wrong("RST_STREAM of a wrong form")
         code = frames.read_u32(payload)
         stream = self.streams.get(stream_id)
+        if stream_id in self.promised:
+            self.resets.setdefault(stream_id, []).append(code)
+            return None
         if stream is None:
             return self.wrong(f"RST_STREAM on idle stream {stream_id}")
         codes = self.resets.setdefault(stream_id, [])

@@ -100,6 +100,7 @@ START_TEST(renegotiation_is_refused)
                           rc == RQX_ERR_TRUNCATED,
                       "%d %s", rc, rc < 0 ? err.text : "");
         ck_assert_int_eq((int)SSL_num_renegotiations(((struct rqx__tls_wire *)(void *)wire)->ssl), 0);
+        ck_assert_int_eq(SSL_renegotiate_pending(((struct rqx__tls_wire *)(void *)wire)->ssl), 0);
         rqx__wire_free(wire);
         join_server(&server);
         rqx_tls_unref(tls);
