@@ -180,11 +180,6 @@ class Response(_core.ResponseBase):
                 return self.close()
         self._content = self._decoded(b"".join(pieces))
 
-    def _decoded(self, body):
-        decoder = self._content_decoder()
-        with request_context(self._request):
-            return (decoder.decode(body) if body else b"") + decoder.flush()
-
     def iter_bytes(self, chunk_size=None):
         """The body's bytes, decoded, as they come or in pieces of chunk_size."""
         if hasattr(self, "_content"):
@@ -357,10 +352,10 @@ class Response(_core.ResponseBase):
         return _core.Decoder(", ".join(codings), limited=self.connection_id is not None)
 
     def _decoded(self, raw):
-        """The body of a response that came as a whole and names a coding which nobody here can undo."""
+        """The body of a response that came as a whole. Asked for by `_core`, too, where a coding is one that it cannot undo."""
         decoder = self._content_decoder()
         with request_context(self._request):
-            return decoder.decode(raw) + decoder.flush()
+            return (decoder.decode(raw) if raw else b"") + decoder.flush()
 
     # pickling
 
