@@ -24,7 +24,7 @@ static bool domain_is_valid(rqx_slice domain, int host_only)
     for (i = 0; i < domain.len; i++) {
         unsigned char c = (unsigned char)domain.data[i];
 
-        if (c <= 0x20 || c >= 0x7f || strchr(";,/@", c) != NULL)
+        if (c <= 0x20 || c >= 0x7f || strchr(";,/@#?", c) != NULL)
             return false;
     }
     return host_only || (!rqx__is_address(domain) && !rqx__psl_is_suffix(domain));

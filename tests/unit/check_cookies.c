@@ -493,6 +493,7 @@ START_TEST(what_cannot_be_sent_is_refused)
         cookie_of("a", "1", "a b.com", "/"),
         cookie_of("a", "1", "a.com\t", "/"),
         cookie_of("a", "1", "a.com/x", "/"),
+        cookie_of("a", "1", "#HttpOnly_a.com", "/"),
         cookie_of("a", "1", "com", "/"),
         cookie_of("a", "1", "127.0.0.1", "/"),
         cookie_of("a", "1", "a.com", ""),
