@@ -361,7 +361,7 @@ static void fail_each(int number, int sticky)
     int rv;
 
     mode = modes[number / SCENARIOS];
-    for (n = 1;; n++) {
+    for (n = 1;; n += rqx_test_step()) {
         unsigned long count;
 
         atomic_store(&server.refused, 0);

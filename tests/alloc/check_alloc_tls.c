@@ -265,7 +265,7 @@ static void fail_each(const struct scenario *scenario, int sticky)
     unsigned long n;
     int rv;
 
-    for (n = 1;; n++) {
+    for (n = 1;; n += rqx_test_step()) {
         unsigned long count;
 
         rqx__mem_fail_at(n, sticky);

@@ -29,10 +29,10 @@ def test_a_body_that_drips_over_http1(any_probe, h1peer):
 
 
 def test_a_body_that_is_fast_enough(any_probe, peer):
-    """40 windows of 50 ms, each with four times as much as is asked for."""
+    """Four windows of 500 ms, each with far more than is asked for, however seldom a busy machine lets the server write."""
     server = peer()
-    done = any_probe().get(server.url("/drip?n=100&size=4000&ms=10"), stall_rate=20_000, stall_ms=100)
-    assert (done.error, done.length) == ("", 400_000)
+    done = any_probe().get(server.url("/drip?n=200&size=4000&ms=10"), stall_rate=2_000, stall_ms=500)
+    assert (done.error, done.length) == ("", 800_000)
 
 
 def test_only_bodies_are_measured(any_probe, peer):

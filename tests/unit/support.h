@@ -28,6 +28,18 @@ void __gcov_dump(void);
 #define RQX_KEEP_COVERAGE() ((void)0)
 #endif
 
+/*
+ * RQX_TEST_STEP=n: loops over very many like things take each n-th alone, as under valgrind all of them would take for
+ * ever.
+ */
+static inline unsigned rqx_test_step(void)
+{
+    const char *text = getenv("RQX_TEST_STEP");
+    int step = text != NULL ? atoi(text) : 1;
+
+    return step > 1 && step < 100 ? (unsigned)step : 1;
+}
+
 /* Adds a case named |name| with one test function, as most suites here have. */
 static inline TCase *rqx_add_case(Suite *suite, const char *name)
 {
