@@ -1,7 +1,7 @@
 """Many requests of each kind, in a process of their own: objects, descriptors and memory stay as they are.
 
 `RQX_LEAK_REQUESTS=100000 pytest -o faulthandler_timeout=0 tests/compat/test_leaks.py` is the whole measure, of 100,000 requests of
-every kind, which takes an hour or so; `RQX_LEAK_FIGURES=FILE` keeps its figures, a line of JSON for each kind. Without the first
+every kind, an hour or two of them; `RQX_LEAK_FIGURES=FILE` keeps its figures, a line of JSON for each kind. Without the first
 there are 2,000 of each, 200 of the slow ones: as many as show a leak of an object or of some hundred bytes in each request.
 More of the plain kinds are in integration/test_py_leaks.py.
 """
