@@ -19,6 +19,8 @@ bool rqx__ieq(const char *a, size_t a_len, const char *b, size_t b_len)
 
     if (a_len != b_len)
         return false;
+    if (a_len != 0 && memcmp(a, b, a_len) == 0)
+        return true; /* field names mostly come in lower case, as ours are */
     for (i = 0; i < a_len; i++) {
         if (rqx__lower((unsigned char)a[i]) != rqx__lower((unsigned char)b[i]))
             return false;
