@@ -1,5 +1,6 @@
 """Deadlines, queues and backpressure, as many exchanges on one connection feel them."""
 
+import threading
 import time
 
 import pytest
@@ -178,8 +179,12 @@ def test_a_pool_timeout_comes_on_time(any_probe, peer):
 def test_a_limit_that_shrinks_below_what_is_open(any_probe, peer):
     """SETTINGS during the run: 20 streams, then 2, then 0, then 5 (RFC 9113 section 5.1.2)."""
 
+    known = threading.Event()
+
     def script(conn):
         conn.handshake(settings={3: 20})
+        conn.expect_settings_ack()
+        known.set()
         reqs = [conn.expect_request() for _ in range(20)]
         conn.send_settings({3: 2})
         conn.expect_settings_ack()
@@ -201,7 +206,7 @@ def test_a_limit_that_shrinks_below_what_is_open(any_probe, peer):
     server = peer(script)
     client = any_probe(pool_ms=-1)
     first = client.submit(server.url("/first"))
-    server.wait(lambda: server.requests("/first"))
+    assert known.wait(10)
     group = client.submit(server.url("/?i={i}"), count=40)
     assert first.wait().status == 200
     assert group.wait().statuses == {"200": 40}
