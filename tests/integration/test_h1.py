@@ -41,7 +41,7 @@ def test_as_many_connections_as_requests_at_once_and_no_more_than_the_limit(any_
     group = client.group(server.url("/slow?ms=20"), 24)
     assert group.statuses == {"200": 24}
     assert server.accepted == 4
-    assert sorted(group.conns.values()) == [6, 6, 6, 6]
+    assert len(group.conns) == 4 and sum(group.conns.values()) == 24
 
 
 @pytest.mark.parametrize("path", ["/connection-close", "/http10", "/close-delimited?n=5"])

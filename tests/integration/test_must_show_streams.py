@@ -207,5 +207,6 @@ def test_few_cancels_cost_no_ping(any_probe, peer):
     for _ in range(20):
         assert client.get(server.url("/headers-then-nothing"), streamed=1, cancel_ms=20).error == "CANCELLED"
         assert client.get(server.url("/")).status == 200
-    assert len(server.one().resets) == 20
+    # on a busy machine one may be cancelled before it was sent
+    assert len(server.one().resets) == len(server.requests("/headers-then-nothing")) > 0
     assert server.one().pings == []
