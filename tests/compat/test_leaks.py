@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 from support.blackhole import BlackHole
 from support.faulty import Faulty
-from support.leak_kinds import KINDS, SLOW
+from support.leak_kinds import IDLE, KINDS, SLOW
 from support.servers import Tinyproxy
 
 WHOLE = "RQX_LEAK_REQUESTS" in os.environ
 # A sanitizer counts every byte, so that fewer show it.
 SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")
-REQUESTS = int(os.environ.get("RQX_LEAK_REQUESTS", 500 if SANITIZED else 2000))
+REQUESTS = int(os.environ.get("RQX_LEAK_REQUESTS", 200 if SANITIZED else 2000))
 
 
 @pytest.fixture(scope="module")
@@ -56,5 +56,6 @@ def test_flat(places, kind):
     assert abs(grown["objects"]) < 200, grown
     assert grown["blocks"] < 1000, grown
     assert grown["descriptors"] == 0, grown
-    assert grown["heap"] < 128, grown
+    # how many connections are idle differs from look to look, by a hundred KiB each, where requests over HTTP/1.1 are given up
+    assert grown["heap"] < 128 + (100 * IDLE if kind.endswith("_http1") else 0), grown
     assert SANITIZED or grown["resident"] < 4096, grown  # a sanitizer keeps what is free
