@@ -191,23 +191,30 @@ START_TEST(a_stream_cancelled_before_it_is_sent_never_was)
 }
 END_TEST
 
-/* Given to nghttp2, but the output buffer was full: no byte of it left. */
-START_TEST(a_stream_cancelled_behind_a_full_buffer_is_withdrawn)
+/* Gives both to nghttp2, with room for five bytes of the first one's header section. */
+static void submit_behind_a_full_buffer(struct owner *first, struct owner *second)
 {
-    struct owner first;
-    struct owner second;
     struct rqx__buf out;
 
-    owner_init(&first, "/");
-    owner_init(&second, "/");
-    ck_assert_int_eq(link_submit(&link, &first), 0);
-    ck_assert_int_eq(link_submit(&link, &second), 0);
+    owner_init(first, "/");
+    owner_init(second, "/");
+    ck_assert_int_eq(link_submit(&link, first), 0);
+    ck_assert_int_eq(link_submit(&link, second), 0);
     rqx__buf_init(&out, SIZE_MAX);
     ck_assert_int_eq(link.codec->ops->send(link.codec, &out, 5, &link.err), 0);
     ck_assert_uint_eq(out.len, 5);
     ck_assert(link.codec->ops->want_send(link.codec));
     ck_assert_int_eq(rqx__buf_append(&link.sent, rqx__buf_head(&out), out.len), 0);
     rqx__buf_done(&out);
+}
+
+/* Given to nghttp2, but the output buffer was full: no byte of it left. */
+START_TEST(a_stream_cancelled_behind_a_full_buffer_is_withdrawn)
+{
+    struct owner first;
+    struct owner second;
+
+    submit_behind_a_full_buffer(&first, &second);
     ck_assert_int_eq(second.stream.id, 3);
     cancel(&second, NGHTTP2_CANCEL);
     ck_assert_int_eq(link_send(&link), 0);
@@ -513,16 +520,8 @@ START_TEST(goaway_refuses_what_waits_behind_a_full_buffer)
 {
     struct owner first;
     struct owner second;
-    struct rqx__buf out;
 
-    owner_init(&first, "/");
-    owner_init(&second, "/");
-    ck_assert_int_eq(link_submit(&link, &first), 0);
-    ck_assert_int_eq(link_submit(&link, &second), 0);
-    rqx__buf_init(&out, SIZE_MAX);
-    ck_assert_int_eq(link.codec->ops->send(link.codec, &out, 5, &link.err), 0);
-    ck_assert_int_eq(rqx__buf_append(&link.sent, rqx__buf_head(&out), out.len), 0);
-    rqx__buf_done(&out);
+    submit_behind_a_full_buffer(&first, &second);
     ck_assert_int_eq(raw_goaway(&link, 0, NGHTTP2_NO_ERROR, ""), 0);
     ck_assert_int_eq(link_send(&link), 0);
     check_closed(&first, RQX_ERR_GOAWAY, RQX__CLOSE_UNPROCESSED | RQX__CLOSE_NO_BYTES);
@@ -537,16 +536,8 @@ START_TEST(goaway_refuses_what_waits_for_the_peers_limit)
 {
     struct owner first;
     struct owner second;
-    struct rqx__buf out;
 
-    owner_init(&first, "/");
-    owner_init(&second, "/");
-    ck_assert_int_eq(link_submit(&link, &first), 0);
-    ck_assert_int_eq(link_submit(&link, &second), 0);
-    rqx__buf_init(&out, SIZE_MAX);
-    ck_assert_int_eq(link.codec->ops->send(link.codec, &out, 5, &link.err), 0);
-    ck_assert_int_eq(rqx__buf_append(&link.sent, rqx__buf_head(&out), out.len), 0);
-    rqx__buf_done(&out);
+    submit_behind_a_full_buffer(&first, &second);
     ck_assert_int_eq(raw_settings(&link, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 0), 0);
     ck_assert_int_eq(link_send(&link), 0);
     ck_assert_int_eq(second.closes, 0);
