@@ -1,6 +1,5 @@
 #include "client/client.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -200,16 +199,10 @@ static int copy_options(struct rqx_client *client, const rqx_client_options *opt
     return rv;
 }
 
-static bool is_address(const char *text)
-{
-    struct in6_addr address; /* room for either */
-
-    return inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1;
-}
-
 static int check_options(const rqx_client_options *options)
 {
     const rqx_limits *limits = &options->limits;
+    struct sockaddr_storage local;
     size_t i;
 
     if (options->struct_size < sizeof *options)
@@ -229,7 +222,9 @@ static int check_options(const rqx_client_options *options)
         return RQX_ERR_INVALID_ARGUMENT;
     if (options->max_redirects < 0 || options->max_replays < 0 || options->connect_retries < 0)
         return RQX_ERR_INVALID_ARGUMENT;
-    return options->local_address != NULL && !is_address(options->local_address) ? RQX_ERR_INVALID_ARGUMENT : 0;
+    return options->local_address == NULL
+               ? 0
+               : rqx__sockaddr_read((rqx_slice){options->local_address, strlen(options->local_address)}, &local);
 }
 
 int rqx_client_new(rqx_engine *engine, const rqx_client_options *options, rqx_client **ret_client)

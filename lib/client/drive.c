@@ -125,14 +125,19 @@ static void sleep_unlocked(struct rqx_engine *engine, uint64_t wait)
     rqx__pace_slept(&engine->pace, wait, took);
 }
 
+static int lock_embedded(struct rqx_engine *engine)
+{
+    return engine->mode == RQX_MODE_EMBEDDED ? rqx__engine_lock(engine) : RQX_ERR_MODE;
+}
+
 int rqx_engine_collect(rqx_engine *engine, unsigned longest_us)
 {
     uint64_t wait;
     int rv;
 
-    if (engine->mode != RQX_MODE_EMBEDDED || !engine->pull_events)
+    if (!engine->pull_events)
         return RQX_ERR_MODE;
-    rv = rqx__engine_lock(engine);
+    rv = lock_embedded(engine);
     if (rv < 0)
         return rv;
     if (engine->corked == 0) {
@@ -187,11 +192,8 @@ static int dispatch_locked(struct rqx_engine *engine)
 
 int rqx_engine_dispatch(rqx_engine *engine)
 {
-    int rv;
+    int rv = lock_embedded(engine);
 
-    if (engine->mode != RQX_MODE_EMBEDDED)
-        return RQX_ERR_MODE;
-    rv = rqx__engine_lock(engine);
     if (rv < 0)
         return rv;
     rqx__engine_hold(engine); /* user code is called, which may let go of everything */
@@ -202,11 +204,8 @@ int rqx_engine_dispatch(rqx_engine *engine)
 
 int rqx_engine_cork(rqx_engine *engine)
 {
-    int rv;
+    int rv = lock_embedded(engine);
 
-    if (engine->mode != RQX_MODE_EMBEDDED)
-        return RQX_ERR_MODE;
-    rv = rqx__engine_lock(engine);
     if (rv < 0)
         return rv;
     engine->corked++;
@@ -216,11 +215,8 @@ int rqx_engine_cork(rqx_engine *engine)
 
 int rqx_engine_uncork(rqx_engine *engine)
 {
-    int rv;
+    int rv = lock_embedded(engine);
 
-    if (engine->mode != RQX_MODE_EMBEDDED)
-        return RQX_ERR_MODE;
-    rv = rqx__engine_lock(engine);
     if (rv < 0)
         return rv;
     if (engine->corked > 0)

@@ -376,3 +376,22 @@ int rqx_address_policy_allows(const rqx_address_policy *policy, const char *addr
         return RQX_ERR_INVALID_ARGUMENT;
     return allows_parsed(policy, &parsed);
 }
+
+int rqx__sockaddr_read(rqx_slice text, struct sockaddr_storage *ret_address)
+{
+    struct sockaddr_storage address = {0};
+    char copy[INET6_ADDRSTRLEN];
+
+    if (text.len >= sizeof copy)
+        return RQX_ERR_INVALID_ARGUMENT;
+    memcpy(copy, text.data, text.len);
+    copy[text.len] = '\0';
+    if (inet_pton(AF_INET, copy, &((struct sockaddr_in *)&address)->sin_addr) == 1)
+        address.ss_family = AF_INET;
+    else if (inet_pton(AF_INET6, copy, &((struct sockaddr_in6 *)&address)->sin6_addr) == 1)
+        address.ss_family = AF_INET6;
+    else
+        return RQX_ERR_INVALID_ARGUMENT;
+    *ret_address = address;
+    return 0;
+}

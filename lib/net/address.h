@@ -1,5 +1,5 @@
 /*
- * address.h - what the library itself asks an rqx_address_policy.
+ * address.h - what the library itself asks an rqx_address_policy, and addresses that are written as numbers.
  *
  * Knows nothing of sockets or names that need looking up.  A policy does not change while a client has it.
  */
@@ -21,5 +21,7 @@ bool rqx__address_policy_allows(const rqx_address_policy *policy, const struct s
  * that is not allowed.  |policy| NULL: true.
  */
 bool rqx__address_policy_allows_host(const rqx_address_policy *policy, const char *host, size_t len);
+/* Reads an IPv4 or IPv6 address, of port 0.  RQX_ERR_INVALID_ARGUMENT: it is none. */
+int rqx__sockaddr_read(rqx_slice text, struct sockaddr_storage *ret_address);
 
 #endif

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "net/address.h"
 #include "net/dial_race.h"
 #include "net/dial_targets.h"
 #include "proto/socks.h"
@@ -609,24 +610,8 @@ static int copy_slice(rqx_slice text, char **ret_copy)
 
 static int set_local(struct rqx__dial *dial, rqx_slice text)
 {
-    struct sockaddr_in *in = (struct sockaddr_in *)&dial->local;
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&dial->local;
-    char copy[INET6_ADDRSTRLEN];
-
-    if (text.len == 0)
-        return 0;
-    if (text.len >= sizeof copy)
-        return RQX_ERR_INVALID_ARGUMENT;
-    memcpy(copy, text.data, text.len);
-    copy[text.len] = '\0';
-    dial->has_local = true;
-    if (inet_pton(AF_INET, copy, &in->sin_addr) == 1)
-        dial->local.ss_family = AF_INET;
-    else if (inet_pton(AF_INET6, copy, &in6->sin6_addr) == 1)
-        dial->local.ss_family = AF_INET6;
-    else
-        return RQX_ERR_INVALID_ARGUMENT;
-    return 0;
+    dial->has_local = text.len != 0;
+    return dial->has_local ? rqx__sockaddr_read(text, &dial->local) : 0;
 }
 
 static int set_unix(struct rqx__dial *dial, rqx_slice path)

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
-from support.process import die_with_parent, wait_until
+from support.process import dying_with_parent, wait_until
 
 # how an engine is driven: see "enum kind" in probe.h; "-pull" takes events, without it they call back
 MODES = ("sync", "embedded-pull", "thread")
@@ -185,12 +185,11 @@ class Probe:
         sanitize = environment.get("ASAN_OPTIONS", "")
         environment["ASAN_OPTIONS"] = sanitize.replace("detect_leaks=0", "detect_leaks=1")
         self.process = subprocess.Popen(
-            [program or find_probe(), *words],
+            dying_with_parent([program or find_probe(), *words]),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment,
-            preexec_fn=die_with_parent,
         )
         self.runs = {}
         self.answers = queue.Queue()

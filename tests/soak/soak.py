@@ -35,7 +35,7 @@ import requestx  # noqa: E402
 from server import pattern  # noqa: E402
 from support.certs import CertAuthority  # noqa: E402
 from support.netrelay import NetRelay, find_netrelay  # noqa: E402
-from support.process import die_with_parent, python_environment  # noqa: E402
+from support.process import dying_with_parent, python_environment  # noqa: E402
 
 PORTS = ("h2", "h1", "plain", "proxy", "socks")
 TIMEOUT = 3.0  # of each phase of a request
@@ -62,11 +62,10 @@ class Servers:
 
     def _start(self):
         self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "server.py"), self.argument],
+            dying_with_parent([sys.executable, str(HERE / "server.py"), self.argument]),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=python_environment(),
-            preexec_fn=die_with_parent,
         )
         return json.loads(self.process.stdout.readline())
 
@@ -354,21 +353,21 @@ class Driver:
         ports = [soak.servers.relays[name].port for name in ("h2", "h1", "plain", "proxy")]
         environment = dict(os.environ)
         environment.pop("LD_PRELOAD", None)
+        command = [
+            find_driver(),
+            mode,
+            str(max(soak.seconds - 1, 1)),
+            str(soak.seed + index + 1),
+            str((index + 1) * 10**12),
+            soak.ca.ca_file,
+            str(self.answered),
+            *map(str, ports),
+        ]
         self.process = subprocess.Popen(
-            [
-                find_driver(),
-                mode,
-                str(max(soak.seconds - 1, 1)),
-                str(soak.seed + index + 1),
-                str((index + 1) * 10**12),
-                soak.ca.ca_file,
-                str(self.answered),
-                *map(str, ports),
-            ],
+            dying_with_parent(command),
             stdout=subprocess.PIPE,
             text=True,
             env=environment,
-            preexec_fn=die_with_parent,
         )
 
     def end(self):

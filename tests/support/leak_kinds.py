@@ -518,7 +518,7 @@ SLOW = frozenset(
 
 # ---- measuring
 
-NAMES = ("objects", "blocks", "descriptors", "heap", "resident")
+NAMES = ("objects", "blocks", "descriptors", "heap", "resident", "connections")
 # Connections that a client may keep, unless it is told otherwise.
 IDLE = 20
 
@@ -560,12 +560,13 @@ def figures(client):
     """In the order of NAMES.
 
     A descriptor of a connection that the engine knows of is not counted: whether one is open, or how many are idle, is chance
-    where requests are given up. One that it has forgotten is.
+    where requests are given up. One that it has forgotten is. What connections take of the heap is left to who judges.
     """
     for _ in range(3):
         gc.collect()
-    descriptors = len(os.listdir("/proc/self/fd")) - sum(told["connections_open"] for told in counters(client))
-    return len(gc.get_objects()), sys.getallocatedblocks(), descriptors, allocated() // 1024, resident() // 1024
+    connections = sum(told["connections_open"] for told in counters(client))
+    descriptors = len(os.listdir("/proc/self/fd")) - connections
+    return len(gc.get_objects()), sys.getallocatedblocks(), descriptors, allocated() // 1024, resident() // 1024, connections
 
 
 def at_rest(client):

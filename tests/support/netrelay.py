@@ -16,7 +16,7 @@ import subprocess
 import threading
 from pathlib import Path
 
-from .process import die_with_parent
+from .process import dying_with_parent
 
 
 def find_netrelay():
@@ -43,12 +43,11 @@ class NetRelay:
         environment.pop("LD_PRELOAD", None)
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
-            [program, str(target)],
+            dying_with_parent([program, str(target)]),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             env=environment,
-            preexec_fn=die_with_parent,
         )
         word, port = self._process.stdout.readline().split()
         assert word == "listening"

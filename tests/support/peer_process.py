@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from .process import PYTHON, die_with_parent, python_environment
+from .process import PYTHON, dying_with_parent, python_environment
 
 
 class PeerProcess:
@@ -22,11 +22,10 @@ class PeerProcess:
         pair = ca.pair(cert) if ca is not None else None
         self.scheme = "https" if pair else "http"
         self._process = subprocess.Popen(
-            [PYTHON, "-m", "support.peer_process", json.dumps({"pair": pair, "options": options})],
+            dying_with_parent([PYTHON, "-m", "support.peer_process", json.dumps({"pair": pair, "options": options})]),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=python_environment(),
-            preexec_fn=die_with_parent,
         )
         try:
             self.port = self._ask("port")

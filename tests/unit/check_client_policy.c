@@ -18,12 +18,7 @@ static rqx_client_options options;
 
 static void begin(const char *const *answers)
 {
-    script_start(&server, answers);
-    rqx_client_options_init(&options);
-    options.trust_env = 0;
-    options.protocols = RQX_PROTO_HTTP1;
-    options.unix_path = server.path;
-    options.max_redirects = 5;
+    script_begin(&server, answers, &options);
 }
 
 /* What one exchange of a new client ends with. */

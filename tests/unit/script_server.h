@@ -96,6 +96,17 @@ static inline void script_start(struct script_server *server, const char *const 
     ck_assert_int_eq(pthread_create(&server->thread, NULL, script_run, server), 0);
 }
 
+/* Starts it, and sets the options of a client that goes to it whatever the URL's host. */
+static inline void script_begin(struct script_server *server, const char *const *answers, rqx_client_options *options)
+{
+    script_start(server, answers);
+    rqx_client_options_init(options);
+    options->trust_env = 0;
+    options->protocols = RQX_PROTO_HTTP1;
+    options->unix_path = server->path;
+    options->max_redirects = 5;
+}
+
 /* The client must have closed its connections. */
 static inline void script_stop(struct script_server *server)
 {
