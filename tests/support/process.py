@@ -7,6 +7,7 @@ one, as fixtures do).
 """
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -16,6 +17,8 @@ from pathlib import Path
 
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 10.0
+_FIRST_PORT = 10240
+_WORKERS = 16
 
 
 class StartError(RuntimeError):
@@ -45,20 +48,44 @@ def free_ports(count):
                 sock.close()
 
 
+def _port_range():
+    """Ports for servers that are started again: the kernel gives none of them to anybody who asks for any port, and no other
+    worker of pytest looks there, so that they are still free while their server is down."""
+    try:
+        above = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except (OSError, ValueError):
+        above = 32768
+    width = (above - _FIRST_PORT) // _WORKERS
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
+    start = _FIRST_PORT + worker * width
+    return range(start, start + width)
+
+
+def _hold(family, address, port):
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((address, port))
+    except OSError:
+        sock.close()
+        return None
+    return sock
+
+
 def _hold_port():
-    for _ in range(100):
-        v4 = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        v4.bind(("127.0.0.1", 0))
+    ports = _port_range()
+    for _ in range(200):
+        port = random.SystemRandom().choice(ports)
+        v4 = _hold(socket.AF_INET, "127.0.0.1", port)
+        if v4 is None:
+            continue
         if not has_ipv6():
             return v4, None
-        v6 = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
-        v6.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        try:
-            v6.bind(("::1", v4.getsockname()[1]))
+        v6 = _hold(socket.AF_INET6, "::1", port)
+        if v6 is not None:
             return v4, v6
-        except OSError:
-            v4.close()
-            v6.close()
+        v4.close()
     raise StartError("no port is free on both loopback addresses")
 
 
