@@ -136,7 +136,7 @@ def test_keyboard_interrupt(ca, peer):
             try:
                 client.get(sys.argv[1] + path)
             except KeyboardInterrupt:
-                print("interrupted", 0.2 < time.monotonic() - begin < 1, flush=True)
+                print("interrupted", 0.2 < time.monotonic() - begin < 10, flush=True)
         with client.stream("GET", sys.argv[1] + "partial?n=10") as response:
             threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
             try:
