@@ -183,6 +183,27 @@ static unsigned count_descriptors(void)
     return count;
 }
 
+/* A silent 127.0.0.7 and a listening 127.0.0.1 of one port, which others may have on either. */
+static int hang_and_listen(struct hanging *hanging, int *ret_listener)
+{
+    int tries;
+
+    for (tries = 0; tries < 100; tries++) {
+        int port = hang_on(hanging, 0x7f000007, 0);
+        struct sockaddr_in address = loopback4(port);
+
+        *ret_listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (bind(*ret_listener, (struct sockaddr *)&address, sizeof address) == 0) {
+            ck_assert_int_eq(listen(*ret_listener, 8), 0);
+            return port;
+        }
+        close(*ret_listener);
+        stop_hanging(hanging);
+    }
+    ck_abort_msg("no port is free on both addresses");
+    return -1;
+}
+
 /* RFC 8305 section 5: an address that does not answer gets a head start of 250 ms; the loser is closed. */
 START_TEST(a_silent_address_is_overtaken)
 {
@@ -190,16 +211,12 @@ START_TEST(a_silent_address_is_overtaken)
     struct hanging hanging;
     struct rqx__dial_target target;
     struct outcome outcome;
-    struct sockaddr_in address;
     unsigned before;
     uint64_t took;
     char text[64];
-    int port = hang_on(&hanging, 0x7f000007, 0);
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int listener;
+    int port = hang_and_listen(&hanging, &listener);
 
-    address = loopback4(port);
-    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
-    ck_assert_int_eq(listen(listener, 8), 0);
     start_resolver(resolve, NULL, 0);
     target = target_of("race.example", port);
     before = count_descriptors();
