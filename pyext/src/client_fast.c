@@ -53,7 +53,11 @@ int core_fast_traverse(CoreClient *self, visitproc visit, void *arg)
 /* A number that changes when |type| or one of its bases is changed; 0: it has none. */
 static unsigned int type_tag(PyTypeObject *type)
 {
+#if PY_VERSION_HEX >= 0x030D0000 /* the flag is never set from 3.13 on: a tag that is not valid is 0 */
+    return type->tp_version_tag;
+#else
     return type->tp_flags & Py_TPFLAGS_VALID_VERSION_TAG ? type->tp_version_tag : 0;
+#endif
 }
 
 /* The tag of |type|, which looking |name| up gives it if it had none; and whether what was found is |wanted|. */

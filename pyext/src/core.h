@@ -14,13 +14,7 @@
 
 #include <requestx/requestx.h>
 
-#if PY_VERSION_HEX >= 0x030D0000
-#define CORE_LOCK(op) Py_BEGIN_CRITICAL_SECTION(op)
-#define CORE_UNLOCK() Py_END_CRITICAL_SECTION()
-#else
-#define CORE_LOCK(op) {
-#define CORE_UNLOCK() }
-#endif
+#include "guard.h"
 
 /* Names that the hot path compares by pointer, or asks for often. */
 #define CORE_NAMES(X)                                                                                                  \
