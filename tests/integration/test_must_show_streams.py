@@ -65,9 +65,10 @@ def test_large_responses_closed_after_the_first_bytes(any_probe, peer_process):
     url = server.url("/bytes?n=2000000")
     group = client.group(url, 100, streamed=1, close_after=1, parallel=4)
     assert group.errors == {}
-    conn = check_connection(server, 100)
-    assert conn["data_sent"] > conn["largest_send_window"]
+    # in SYNC mode nobody reads between the calls: what was on its way is credited while this one is driven
     assert client.get(url, timeout=10).length == 2_000_000
+    conn = check_connection(server, 101)
+    assert conn["data_sent"] > conn["largest_send_window"]
 
 
 @pytest.mark.parametrize("mode", ["embedded", "run-pull", "sync", "thread"])

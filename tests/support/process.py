@@ -284,4 +284,5 @@ def python_environment():
     return env
 
 
-PYTHON = sys.executable
+# What runs the Python servers: what they import is not to be had for each interpreter that the tests run in.
+PYTHON = os.environ.get("RQX_TEST_PYTHON", sys.executable)
