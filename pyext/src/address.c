@@ -8,10 +8,13 @@
 static int add_rules(rqx_address_policy *policy, PyObject *rules, int (*add)(rqx_address_policy *, const char *))
 {
     PyObject *list = PySequence_Fast(rules, "AddressRules: rules must be sequences of str");
-    int rc = list == NULL ? -1 : 0;
+    int rc;
 
-    for (Py_ssize_t i = 0; rc == 0 && i < PySequence_Fast_GET_SIZE(list); i++) {
-        PyObject *rule = PySequence_Fast_GET_ITEM(list, i);
+    if (list != NULL && PyList_Check(list)) /* which others may change meanwhile */
+        Py_SETREF(list, PyList_AsTuple(list));
+    rc = list == NULL ? -1 : 0;
+    for (Py_ssize_t i = 0; rc == 0 && i < PyTuple_GET_SIZE(list); i++) {
+        PyObject *rule = PyTuple_GET_ITEM(list, i);
         Py_ssize_t len;
         const char *text = PyUnicode_Check(rule) ? PyUnicode_AsUTF8AndSize(rule, &len) : NULL;
 
@@ -34,20 +37,27 @@ static int add_rules(rqx_address_policy *policy, PyObject *rules, int (*add)(rqx
     return rc < 0 ? -1 : 0;
 }
 
+/* Guarded. */
+static int keep_policy(CoreAddressRules *self, rqx_address_policy *policy)
+{
+    if (self->native != NULL) { /* a client may hold it */
+        PyErr_SetString(PyExc_TypeError, "AddressRules cannot be changed");
+        rqx_address_policy_free(policy);
+        return -1;
+    }
+    self->native = policy;
+    return 0;
+}
+
 static int rules_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"base", "allow", "deny", NULL};
     static const char *const bases[] = {"any", "none", "public"};
-    CoreAddressRules *self = (CoreAddressRules *)op;
     rqx_address_policy *policy = NULL;
     PyObject *allow, *deny;
     const char *base;
     int i, rc;
 
-    if (self->native != NULL) { /* a client may hold it */
-        PyErr_SetString(PyExc_TypeError, "AddressRules cannot be changed");
-        return -1;
-    }
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "sOO:AddressRules", names, &base, &allow, &deny))
         return -1;
     for (i = 0; i < 3 && strcmp(base, bases[i]) != 0; i++)
@@ -65,8 +75,10 @@ static int rules_init(PyObject *op, PyObject *args, PyObject *kwargs)
         rqx_address_policy_free(policy);
         return -1;
     }
-    self->native = policy;
-    return 0;
+    CORE_LOCK(op);
+    rc = keep_policy((CoreAddressRules *)op, policy);
+    CORE_UNLOCK();
+    return rc;
 }
 
 static PyObject *rules_allows(PyObject *op, PyObject *address)

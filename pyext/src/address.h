@@ -6,6 +6,7 @@
 
 #include "core.h"
 
+/* Needs no guard. */
 typedef struct CoreAddressRules {
     PyObject_HEAD rqx_address_policy *native; /* NULL until __init__; never changes afterwards */
 } CoreAddressRules;

@@ -172,6 +172,7 @@ typedef struct core_state {
 #undef CORE_NAMES_FIELD
     } names;
     PyObject *registered[CORE_REGISTERED_COUNT]; /* NULL until register() */
+    PyObject *replaced;                          /* list of what was in |registered| before: it may be in use */
     PyTypeObject *headers_type;
     PyTypeObject *url_type;
     PyTypeObject *request_type;

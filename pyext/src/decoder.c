@@ -4,6 +4,7 @@
 #include "core.h"
 #include "errors.h"
 
+/* The guard is held over all that the native decoder does, and over the use of what it gives. */
 typedef struct CoreDecoder {
     PyObject_HEAD rqx_decoder *native; /* NULL: nothing to undo */
 } CoreDecoder;
@@ -16,42 +17,48 @@ static PyObject *decoder_result(CoreDecoder *self, int rc, rqx_slice out)
     return NULL;
 }
 
-static PyObject *decoder_decode(PyObject *op, PyObject *data)
+static PyObject *decode_view(CoreDecoder *self, const Py_buffer *view)
 {
-    CoreDecoder *self = (CoreDecoder *)op;
     rqx_slice out = {"", 0};
-    PyObject *result;
-    Py_buffer view;
     int rc;
 
     if (self->native == NULL)
+        return PyBytes_FromStringAndSize(view->buf, view->len);
+    rc = rqx_decoder_push(self->native, view->buf, (size_t)view->len, &out);
+    return decoder_result(self, rc, out);
+}
+
+static PyObject *decoder_decode(PyObject *op, PyObject *data)
+{
+    CoreDecoder *self = (CoreDecoder *)op;
+    PyObject *result;
+    Py_buffer view;
+
+    if (self->native == NULL)
         return PyBytes_FromObject(data);
-    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0)
+    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) /* which may run Python code */
         return NULL;
-    CORE_LOCK(op);
-    rc = rqx_decoder_push(self->native, view.buf, (size_t)view.len, &out);
-    result = decoder_result(self, rc, out);
-    CORE_UNLOCK();
+    result = decode_view(self, &view);
     PyBuffer_Release(&view);
     return result;
 }
+
+CORE_GUARDED_METHOD(decoder_decode)
 
 static PyObject *decoder_flush(PyObject *op, PyObject *unused)
 {
     CoreDecoder *self = (CoreDecoder *)op;
     rqx_slice out = {"", 0};
-    PyObject *result;
     int rc;
 
     (void)unused;
     if (self->native == NULL)
         return PyBytes_FromStringAndSize("", 0);
-    CORE_LOCK(op);
     rc = rqx_decoder_finish(self->native, &out);
-    result = decoder_result(self, rc, out);
-    CORE_UNLOCK();
-    return result;
+    return decoder_result(self, rc, out);
 }
+
+CORE_GUARDED_METHOD(decoder_flush)
 
 static int decoder_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
@@ -80,6 +87,8 @@ static int decoder_init(PyObject *op, PyObject *args, PyObject *kwargs)
     return 0;
 }
 
+CORE_GUARDED_INIT(decoder_init)
+
 static void decoder_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
@@ -90,8 +99,8 @@ static void decoder_dealloc(PyObject *op)
 }
 
 static PyMethodDef decoder_methods[] = {
-    {"decode", decoder_decode, METH_O, "decode($self, data, /)\n--\n\nDecode the next bytes."},
-    {"flush", decoder_flush, METH_NOARGS, "flush($self, /)\n--\n\nWhat is left, after the last bytes."},
+    {"decode", decoder_decode_guarded, METH_O, "decode($self, data, /)\n--\n\nDecode the next bytes."},
+    {"flush", decoder_flush_guarded, METH_NOARGS, "flush($self, /)\n--\n\nWhat is left, after the last bytes."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -100,8 +109,8 @@ PyDoc_STRVAR(decoder_doc, "Decoder(codings, limited=False)\n--\n\n"
                           "bounds that the engine's own responses have.");
 
 static PyType_Slot decoder_slots[] = {
-    {Py_tp_doc, (void *)decoder_doc}, {Py_tp_init, decoder_init},       {Py_tp_new, PyType_GenericNew},
-    {Py_tp_dealloc, decoder_dealloc}, {Py_tp_methods, decoder_methods}, {0, NULL},
+    {Py_tp_doc, (void *)decoder_doc}, {Py_tp_init, decoder_init_guarded}, {Py_tp_new, PyType_GenericNew},
+    {Py_tp_dealloc, decoder_dealloc}, {Py_tp_methods, decoder_methods},   {0, NULL},
 };
 
 static PyType_Spec decoder_spec = {

@@ -2,7 +2,8 @@
  * graveyard.h - Python objects whose last use is in the library, which may end on any thread and under any lock.
  *
  * The library is given a core_deferred as |user| and core_deferred_done as rqx_free_cb.  That puts it on a lock-free
- * list, and the next one who holds the GIL anyway, in core_graveyard_drain, gives the reference back.
+ * list, and the next thread that runs Python anyway, in core_graveyard_drain, gives the reference back.  Any number of
+ * threads may do either at once: each drains what it has taken off the list, all of it at a time.
  */
 #ifndef RQX_PY_GRAVEYARD_H
 #define RQX_PY_GRAVEYARD_H

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static PyObject *lower_bytes(PyObject *raw)
+PyObject *core_headers_lower(PyObject *raw)
 {
     const char *text = PyBytes_AS_STRING(raw);
     Py_ssize_t len = PyBytes_GET_SIZE(raw), i;
@@ -86,7 +86,7 @@ int core_headers_append(CoreHeaders *self, PyObject *raw, PyObject *value)
     core_field field = {.raw = plain_bytes(raw), .value = plain_bytes(value)};
 
     if (field.raw != NULL && field.value != NULL)
-        field.key = lower_bytes(field.raw);
+        field.key = core_headers_lower(field.raw);
     if (field.key == NULL || core_headers_reserve(self, 1) < 0) {
         core_field_release(&field);
         return -1;
@@ -200,7 +200,7 @@ int core_headers_add_pair(CoreHeaders *self, PyObject *key, PyObject *value, PyO
     return rc;
 }
 
-static int add_copy(CoreHeaders *self, CoreHeaders *other)
+int core_headers_add_copy(CoreHeaders *self, const CoreHeaders *other)
 {
     if (core_headers_reserve(self, other->count) < 0)
         return -1;
@@ -219,7 +219,7 @@ static int add_dict(CoreHeaders *self, PyObject *dict, PyObject *encoding)
     PyObject *key, *value;
     Py_ssize_t pos = 0;
 
-    /* Encoding a str runs no user code, so that the dict cannot change below: but for codecs of the program's own. */
+    /* Encoding a str runs no user code, so that the dict cannot change meanwhile: but for the program's own codecs. */
     while (PyDict_Next(dict, &pos, &key, &value)) {
         int rc;
 
@@ -236,25 +236,28 @@ static int add_dict(CoreHeaders *self, PyObject *dict, PyObject *encoding)
 
 static int add_item(CoreHeaders *self, PyObject *item, PyObject *encoding)
 {
-    PyObject *pair = PySequence_Fast(item, "header items must be pairs");
+    PyObject *pair = PySequence_Fast(item, "header items must be pairs"), *key = NULL, *value = NULL;
+    Py_ssize_t size;
     int rc = -1;
 
     if (pair == NULL)
         return -1;
-    if (PySequence_Fast_GET_SIZE(pair) == 2) {
-        PyObject *key = Py_NewRef(PySequence_Fast_GET_ITEM(pair, 0));
-        PyObject *value = Py_NewRef(PySequence_Fast_GET_ITEM(pair, 1));
-
-        rc = core_headers_add_pair(self, key, value, encoding);
-        Py_DECREF(key);
-        Py_DECREF(value);
-    } else if (PySequence_Fast_GET_SIZE(pair) < 2) {
-        PyErr_Format(PyExc_ValueError, "not enough values to unpack (expected 2, got %zd)",
-                     PySequence_Fast_GET_SIZE(pair));
-    } else {
-        PyErr_SetString(PyExc_ValueError, "too many values to unpack (expected 2)");
+    CORE_LOCK(pair);
+    size = PySequence_Fast_GET_SIZE(pair);
+    if (size == 2) {
+        key = Py_NewRef(PySequence_Fast_GET_ITEM(pair, 0));
+        value = Py_NewRef(PySequence_Fast_GET_ITEM(pair, 1));
     }
+    CORE_UNLOCK();
     Py_DECREF(pair);
+    if (size == 2)
+        rc = core_headers_add_pair(self, key, value, encoding);
+    else if (size < 2)
+        PyErr_Format(PyExc_ValueError, "not enough values to unpack (expected 2, got %zd)", size);
+    else
+        PyErr_SetString(PyExc_ValueError, "too many values to unpack (expected 2)");
+    Py_XDECREF(key);
+    Py_XDECREF(value);
     return rc;
 }
 
@@ -273,29 +276,41 @@ static int add_pairs(CoreHeaders *self, PyObject *iterable, PyObject *encoding)
     return rc < 0 || PyErr_Occurred() ? -1 : 0;
 }
 
+/* Of an iterable of pairs, or of a mapping other than dict. */
+static int add_others(core_state *state, CoreHeaders *self, PyObject *source, PyObject *encoding)
+{
+    PyObject *pairs;
+    int rc = PyList_CheckExact(source) || PyTuple_CheckExact(source) ? 0 : PyObject_IsInstance(source, state->mapping);
+
+    if (rc < 0)
+        return -1;
+    pairs = rc == 0 ? Py_NewRef(source) : PyObject_CallMethodNoArgs(source, state->names.items);
+    if (pairs == NULL)
+        return -1;
+    CORE_LOCK(self);
+    rc = add_pairs(self, pairs, encoding);
+    CORE_UNLOCK();
+    Py_DECREF(pairs);
+    return rc;
+}
+
 int core_headers_add_all(core_state *state, CoreHeaders *self, PyObject *source, PyObject *encoding)
 {
-    PyObject *items;
     int rc;
 
     if (source == Py_None)
         return 0;
-    if (CoreHeaders_Check(state, source))
-        return add_copy(self, (CoreHeaders *)source);
-    if (PyDict_CheckExact(source))
-        return add_dict(self, source, encoding);
-    if (PyList_CheckExact(source) || PyTuple_CheckExact(source))
-        return add_pairs(self, source, encoding);
-    rc = PyObject_IsInstance(source, state->mapping);
-    if (rc < 0)
-        return -1;
-    if (rc == 0)
-        return add_pairs(self, source, encoding);
-    items = PyObject_CallMethodNoArgs(source, state->names.items);
-    if (items == NULL)
-        return -1;
-    rc = add_pairs(self, items, encoding);
-    Py_DECREF(items);
+    if (CoreHeaders_Check(state, source)) {
+        CORE_LOCK2(self, source);
+        rc = core_headers_add_copy(self, (CoreHeaders *)source);
+        CORE_UNLOCK2();
+    } else if (PyDict_CheckExact(source)) {
+        CORE_LOCK2(self, source);
+        rc = add_dict(self, source, encoding);
+        CORE_UNLOCK2();
+    } else {
+        rc = add_others(state, self, source, encoding);
+    }
     return rc;
 }
 
@@ -359,84 +374,99 @@ int core_headers_to_native(CoreHeaders *self, rqx_headers *native, core_field **
     return 0;
 }
 
-/* Whether every name and value decodes as |kind|. */
-static int all_decode(CoreHeaders *self, enum core_encoding kind)
+/* Whether |bytes| are what Python's strict decoder takes: no overlong forms, no surrogates (RFC 3629 section 4). */
+static int is_utf8(PyObject *bytes)
 {
-    for (Py_ssize_t i = 0; i < self->count; i++) {
-        PyObject *parts[2] = {self->fields[i].raw, self->fields[i].value};
+    const unsigned char *text = (const unsigned char *)PyBytes_AS_STRING(bytes);
+    Py_ssize_t len = PyBytes_GET_SIZE(bytes), i, more;
 
-        for (int j = 0; j < 2; j++) {
-            const char *text = PyBytes_AS_STRING(parts[j]);
-            Py_ssize_t len = PyBytes_GET_SIZE(parts[j]), k = 0;
-            PyObject *decoded;
+    for (i = 0; i < len; i += more + 1) {
+        unsigned char c = text[i], next;
 
-            while (k < len && (unsigned char)text[k] < 0x80)
-                k++;
-            if (k == len)
-                continue;
-            if (kind == CORE_ENC_ASCII)
+        more = c < 0x80 ? 0 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+        if ((c >= 0x80 && c < 0xc2) || c > 0xf4 || more >= len - i)
+            return 0;
+        for (Py_ssize_t j = 1; j <= more; j++) {
+            if ((text[i + j] & 0xc0) != 0x80)
                 return 0;
-            decoded = PyUnicode_DecodeUTF8(text, len, "strict");
-            if (decoded == NULL) {
-                if (!PyErr_ExceptionMatches(PyExc_UnicodeDecodeError))
-                    return -1;
-                PyErr_Clear();
-                return 0;
-            }
-            Py_DECREF(decoded);
         }
+        next = more == 0 ? 0 : text[i + 1];
+        if ((c == 0xe0 && next < 0xa0) || (c == 0xed && next > 0x9f) || (c == 0xf0 && next < 0x90) ||
+            (c == 0xf4 && next > 0x8f))
+            return 0;
     }
     return 1;
 }
 
-/* Finds out the encoding, as httpx does once and for all: ascii, else utf-8, else iso-8859-1. */
-int core_headers_settle_encoding(CoreHeaders *self)
+static int is_ascii(PyObject *bytes)
 {
-    int rc;
+    const char *text = PyBytes_AS_STRING(bytes);
+    Py_ssize_t len = PyBytes_GET_SIZE(bytes), i = 0;
 
-    if (self->kind != CORE_ENC_UNKNOWN)
-        return 0;
-    if ((rc = all_decode(self, CORE_ENC_ASCII)) < 0)
-        return -1;
-    if (rc == 1) {
-        self->kind = CORE_ENC_ASCII;
-        return 0;
-    }
-    if ((rc = all_decode(self, CORE_ENC_UTF8)) < 0)
-        return -1;
-    self->kind = rc == 1 ? CORE_ENC_UTF8 : CORE_ENC_LATIN1;
-    return 0;
+    while (i < len && (unsigned char)text[i] < 0x80)
+        i++;
+    return i == len;
 }
 
-/* A codec of the program's own may be run, and may change |self| in it. */
-static PyObject *decode_other(CoreHeaders *self, PyObject *bytes)
+/* The first of ascii, utf-8 and iso-8859-1 that every name and value can be read as. */
+static enum core_encoding narrowest(const CoreHeaders *self)
 {
-    PyObject *encoding = Py_NewRef(self->encoding), *text;
+    enum core_encoding kind = CORE_ENC_ASCII;
 
-    Py_INCREF(bytes);
-    text = PyUnicode_Decode(PyBytes_AS_STRING(bytes), PyBytes_GET_SIZE(bytes), PyUnicode_AsUTF8(encoding), "strict");
-    Py_DECREF(bytes);
+    for (Py_ssize_t i = 0; i < self->count; i++) {
+        PyObject *parts[2] = {self->fields[i].raw, self->fields[i].value};
+
+        for (int j = 0; j < 2; j++) {
+            if (is_ascii(parts[j]))
+                continue;
+            if (!is_utf8(parts[j]))
+                return CORE_ENC_LATIN1;
+            kind = CORE_ENC_UTF8;
+        }
+    }
+    return kind;
+}
+
+/* Finds out the encoding, as httpx does: once and for all. */
+void core_headers_settle_encoding(CoreHeaders *self)
+{
+    if (self->kind == CORE_ENC_UNKNOWN)
+        self->kind = narrowest(self);
+}
+
+static PyObject *decode_other(CoreHeaders *self, const char *text, Py_ssize_t len)
+{
+    PyObject *encoding = Py_NewRef(self->encoding), *decoded;
+
+    decoded = PyUnicode_Decode(text, len, PyUnicode_AsUTF8(encoding), "strict");
     Py_DECREF(encoding);
-    return text;
+    return decoded;
 }
 
 PyObject *core_headers_decode(CoreHeaders *self, PyObject *bytes)
 {
     const char *text = PyBytes_AS_STRING(bytes);
     Py_ssize_t len = PyBytes_GET_SIZE(bytes);
+    PyObject *decoded;
 
-    if (core_headers_settle_encoding(self) < 0)
-        return NULL;
+    core_headers_settle_encoding(self);
+    Py_INCREF(bytes); /* the program's own codecs and error handlers may change |self| */
     switch (self->kind) {
     case CORE_ENC_ASCII:
-        return PyUnicode_DecodeASCII(text, len, "strict");
+        decoded = PyUnicode_DecodeASCII(text, len, "strict");
+        break;
     case CORE_ENC_UTF8:
-        return PyUnicode_DecodeUTF8(text, len, "strict");
+        decoded = PyUnicode_DecodeUTF8(text, len, "strict");
+        break;
     case CORE_ENC_LATIN1:
-        return PyUnicode_DecodeLatin1(text, len, "strict");
+        decoded = PyUnicode_DecodeLatin1(text, len, "strict");
+        break;
     default:
-        return decode_other(self, bytes);
+        decoded = decode_other(self, text, len);
+        break;
     }
+    Py_DECREF(bytes);
+    return decoded;
 }
 
 static PyObject *encode_other(CoreHeaders *self, PyObject *text)

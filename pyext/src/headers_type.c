@@ -24,7 +24,7 @@ static PyObject *lookup_key(core_state *state, CoreHeaders *self, PyObject *key)
 
     if (!PyUnicode_Check(key)) {
         if (PyBytes_CheckExact(key))
-            return PyObject_CallMethodNoArgs(key, state->names.lower);
+            return core_headers_lower(key);
         if (PyBytes_Check(key))
             return lower_of_subclass(state, key);
         PyErr_Format(PyExc_TypeError, "Header name must be str or bytes, not %R", (PyObject *)Py_TYPE(key));
@@ -43,8 +43,7 @@ static PyObject *lookup_key(core_state *state, CoreHeaders *self, PyObject *key)
             out[i] = (char)(text[i] >= 'A' && text[i] <= 'Z' ? text[i] | 0x20 : text[i]);
         return bytes;
     }
-    if (core_headers_settle_encoding(self) < 0)
-        return NULL;
+    core_headers_settle_encoding(self);
     lower = PyObject_CallMethodNoArgs(key, state->names.lower);
     if (lower == NULL)
         return NULL;
@@ -102,16 +101,14 @@ static PyObject *find_value(core_state *state, CoreHeaders *self, PyObject *name
 
 static PyObject *headers_subscript(PyObject *op, PyObject *name)
 {
-    CoreHeaders *self = (CoreHeaders *)op;
-    PyObject *value;
+    PyObject *value = find_value(core_state_of(Py_TYPE(op)), (CoreHeaders *)op, name);
 
-    CORE_LOCK(op);
-    value = find_value(core_state_of(Py_TYPE(op)), self, name);
-    CORE_UNLOCK();
     if (value == NULL && !PyErr_Occurred())
         PyErr_SetObject(PyExc_KeyError, name);
     return value;
 }
+
+CORE_GUARDED_METHOD(headers_subscript)
 
 static int delete_key(CoreHeaders *self, core_state *state, PyObject *name)
 {
@@ -175,34 +172,33 @@ done:
 static int headers_ass_subscript(PyObject *op, PyObject *name, PyObject *value)
 {
     CoreHeaders *self = (CoreHeaders *)op;
-    int rc;
 
-    CORE_LOCK(op);
-    rc = value == NULL ? delete_key(self, core_state_of(Py_TYPE(op)), name) : set_key(self, name, value);
-    CORE_UNLOCK();
-    return rc;
+    return value == NULL ? delete_key(self, core_state_of(Py_TYPE(op)), name) : set_key(self, name, value);
 }
+
+CORE_GUARDED_AS(int, headers_ass_subscript, (PyObject * op, PyObject *name, PyObject *value), (op, name, value))
 
 static Py_ssize_t headers_length(PyObject *op)
 {
     return ((CoreHeaders *)op)->count;
 }
 
+CORE_GUARDED_AS(Py_ssize_t, headers_length, (PyObject * op), (op))
+
 static int headers_contains(PyObject *op, PyObject *name)
 {
     CoreHeaders *self = (CoreHeaders *)op;
-    PyObject *key;
-    int found = -1;
+    PyObject *key = lookup_key(core_state_of(Py_TYPE(op)), self, name);
+    int found;
 
-    CORE_LOCK(op);
-    key = lookup_key(core_state_of(Py_TYPE(op)), self, name);
-    if (key != NULL) {
-        found = core_headers_has(self, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key));
-        Py_DECREF(key);
-    }
-    CORE_UNLOCK();
+    if (key == NULL)
+        return -1;
+    found = core_headers_has(self, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key));
+    Py_DECREF(key);
     return found;
 }
+
+CORE_GUARDED_AS(int, headers_contains, (PyObject * op, PyObject *name), (op, name))
 
 /* A dict of lower case names to joined values, or to None. */
 static PyObject *as_dict(CoreHeaders *self, int with_values)
@@ -306,14 +302,11 @@ static PyObject *multi_items(CoreHeaders *self, int masked)
 
 static PyObject *headers_multi_items(PyObject *op, PyObject *unused)
 {
-    PyObject *list;
-
     (void)unused;
-    CORE_LOCK(op);
-    list = multi_items((CoreHeaders *)op, 0);
-    CORE_UNLOCK();
-    return list;
+    return multi_items((CoreHeaders *)op, 0);
 }
+
+CORE_GUARDED_METHOD(headers_multi_items)
 
 static PyObject *headers_get(PyObject *op, PyObject *args, PyObject *kwargs)
 {
@@ -322,11 +315,11 @@ static PyObject *headers_get(PyObject *op, PyObject *args, PyObject *kwargs)
 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O:get", names, &key, &fallback))
         return NULL;
-    CORE_LOCK(op);
     value = find_value(core_state_of(Py_TYPE(op)), (CoreHeaders *)op, key);
-    CORE_UNLOCK();
     return value != NULL || PyErr_Occurred() ? value : Py_NewRef(fallback);
 }
+
+CORE_GUARDED_KEYWORDS(headers_get)
 
 static int extend_split(PyObject *list, PyObject *value)
 {
@@ -375,16 +368,15 @@ static PyObject *value_list(core_state *state, CoreHeaders *self, PyObject *name
 static PyObject *headers_get_list(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"key", "split_commas", NULL};
-    PyObject *key, *list;
+    PyObject *key;
     int split = 0;
 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|p:get_list", names, &key, &split))
         return NULL;
-    CORE_LOCK(op);
-    list = value_list(core_state_of(Py_TYPE(op)), (CoreHeaders *)op, key, split);
-    CORE_UNLOCK();
-    return list;
+    return value_list(core_state_of(Py_TYPE(op)), (CoreHeaders *)op, key, split);
 }
+
+CORE_GUARDED_KEYWORDS(headers_get_list)
 
 static PyObject *headers_update(PyObject *op, PyObject *args, PyObject *kwargs)
 {
@@ -402,7 +394,7 @@ static PyObject *headers_update(PyObject *op, PyObject *args, PyObject *kwargs)
     CORE_LOCK(op);
     for (Py_ssize_t i = 0; i < other->count; i++)
         core_headers_remove(self, PyBytes_AS_STRING(other->fields[i].key), PyBytes_GET_SIZE(other->fields[i].key));
-    rc = core_headers_add_all(state, self, (PyObject *)other, NULL);
+    rc = core_headers_add_copy(self, other);
     CORE_UNLOCK();
     Py_DECREF(other);
     if (rc < 0)
@@ -416,10 +408,12 @@ static PyObject *headers_set(PyObject *op, PyObject *args, PyObject *kwargs)
     PyObject *key, *value;
 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO:set", names, &key, &value) ||
-        headers_ass_subscript(op, key, value) < 0)
+        set_key((CoreHeaders *)op, key, value) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
+
+CORE_GUARDED_KEYWORDS(headers_set)
 
 static PyObject *headers_add(PyObject *op, PyObject *args, PyObject *kwargs)
 {
@@ -430,18 +424,18 @@ static PyObject *headers_add(PyObject *op, PyObject *args, PyObject *kwargs)
 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO:add", names, &key, &value))
         return NULL;
-    CORE_LOCK(op);
     raw = set_bytes(self, key, "name");
     bytes = raw == NULL ? NULL : set_bytes(self, value, "value");
     if (bytes != NULL)
         rc = core_headers_append(self, raw, bytes);
-    CORE_UNLOCK();
     Py_XDECREF(raw);
     Py_XDECREF(bytes);
     if (rc < 0)
         return NULL;
     Py_RETURN_NONE;
 }
+
+CORE_GUARDED_KEYWORDS(headers_add)
 
 static PyObject *headers_pop(PyObject *op, PyObject *args)
 {
@@ -450,11 +444,9 @@ static PyObject *headers_pop(PyObject *op, PyObject *args)
 
     if (!PyArg_ParseTuple(args, "O|O:pop", &key, &fallback))
         return NULL;
-    CORE_LOCK(op);
     value = find_value(state, (CoreHeaders *)op, key);
     if (value != NULL && delete_key((CoreHeaders *)op, state, key) < 0)
         Py_CLEAR(value);
-    CORE_UNLOCK();
     if (value != NULL || PyErr_Occurred())
         return value;
     if (fallback != NULL)
@@ -463,30 +455,32 @@ static PyObject *headers_pop(PyObject *op, PyObject *args)
     return NULL;
 }
 
+CORE_GUARDED_METHOD(headers_pop)
+
 static PyObject *headers_popitem(PyObject *op, PyObject *unused)
 {
     CoreHeaders *self = (CoreHeaders *)op;
-    PyObject *key = NULL, *value = NULL, *pair = NULL;
+    PyObject *key, *value, *pair;
     core_state *state = core_state_of(Py_TYPE(op));
 
     (void)unused;
-    CORE_LOCK(op);
     if (self->count == 0) {
         PyErr_SetString(PyExc_KeyError, "Headers is empty");
-    } else {
-        key = core_headers_decode(self, self->fields[0].key);
-        value = key == NULL ? NULL : find_value(state, self, key);
-        if (key != NULL && value == NULL && !PyErr_Occurred())
-            PyErr_SetObject(PyExc_KeyError, key); /* a codec has removed it */
-        pair = value == NULL ? NULL : PyTuple_Pack(2, key, value);
-        if (pair != NULL && delete_key(self, state, key) < 0)
-            Py_CLEAR(pair);
+        return NULL;
     }
-    CORE_UNLOCK();
+    key = core_headers_decode(self, self->fields[0].key);
+    value = key == NULL ? NULL : find_value(state, self, key);
+    if (key != NULL && value == NULL && !PyErr_Occurred())
+        PyErr_SetObject(PyExc_KeyError, key); /* a codec has removed it */
+    pair = value == NULL ? NULL : PyTuple_Pack(2, key, value);
+    if (pair != NULL && delete_key(self, state, key) < 0)
+        Py_CLEAR(pair);
     Py_XDECREF(key);
     Py_XDECREF(value);
     return pair;
 }
+
+CORE_GUARDED_METHOD(headers_popitem)
 
 static PyObject *headers_setdefault(PyObject *op, PyObject *args, PyObject *kwargs)
 {
@@ -496,96 +490,101 @@ static PyObject *headers_setdefault(PyObject *op, PyObject *args, PyObject *kwar
 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O:setdefault", names, &key, &fallback))
         return NULL;
-    CORE_LOCK(op);
     value = find_value(core_state_of(Py_TYPE(op)), self, key);
     if (value == NULL && !PyErr_Occurred() && set_key(self, key, fallback) == 0)
         value = Py_NewRef(fallback);
-    CORE_UNLOCK();
     return value;
 }
+
+CORE_GUARDED_KEYWORDS(headers_setdefault)
 
 static PyObject *headers_clear_method(PyObject *op, PyObject *unused)
 {
     (void)unused;
-    CORE_LOCK(op);
     core_headers_wipe((CoreHeaders *)op);
-    CORE_UNLOCK();
     Py_RETURN_NONE;
 }
 
+CORE_GUARDED_METHOD(headers_clear_method)
+
 static PyObject *headers_copy(PyObject *op, PyObject *unused)
 {
-    CoreHeaders *self = (CoreHeaders *)op, *copy;
-    core_state *state = core_state_of(Py_TYPE(op));
+    CoreHeaders *self = (CoreHeaders *)op, *copy = core_headers_new(core_state_of(Py_TYPE(op)));
 
     (void)unused;
-    CORE_LOCK(op);
-    copy = core_headers_settle_encoding(self) < 0 ? NULL : core_headers_from(state, op);
-    if (copy != NULL) {
-        copy->kind = self->kind;
-        copy->encoding = Py_XNewRef(self->encoding);
+    if (copy == NULL || core_headers_add_copy(copy, self) < 0) {
+        Py_XDECREF(copy);
+        return NULL;
     }
-    CORE_UNLOCK();
+    core_headers_settle_encoding(self);
+    copy->kind = self->kind;
+    copy->encoding = Py_XNewRef(self->encoding);
     return (PyObject *)copy;
 }
 
-static PyObject *raw_list(CoreHeaders *self)
+CORE_GUARDED_METHOD(headers_copy)
+
+static PyObject *raw_pair(const core_field *field)
 {
-    PyObject *list = PyList_New(self->count);
+    return PyTuple_Pack(2, field->raw, field->value);
+}
+
+static PyObject *lower_pair(const core_field *field)
+{
+    return PyTuple_Pack(2, field->key, field->value);
+}
+
+static PyObject *triple(const core_field *field)
+{
+    return PyTuple_Pack(3, field->raw, field->key, field->value);
+}
+
+/* A list of what |make| makes of each field.  Guarded; but a collection of garbage may run Python code. */
+static PyObject *list_of(CoreHeaders *self, PyObject *(*make)(const core_field *field))
+{
+    PyObject *list = PyList_New(0);
 
     for (Py_ssize_t i = 0; list != NULL && i < self->count; i++) {
-        PyObject *pair = PyTuple_Pack(2, self->fields[i].raw, self->fields[i].value);
+        core_field field = core_headers_field(self, i);
+        PyObject *item = make(&field);
 
-        if (pair == NULL)
+        core_field_release(&field);
+        if (item == NULL || PyList_Append(list, item) < 0)
             Py_CLEAR(list);
-        else
-            PyList_SET_ITEM(list, i, pair);
+        Py_XDECREF(item);
     }
     return list;
 }
 
 static PyObject *headers_get_raw(PyObject *op, void *closure)
 {
-    PyObject *list;
-
     (void)closure;
-    CORE_LOCK(op);
-    list = raw_list((CoreHeaders *)op);
-    CORE_UNLOCK();
-    return list;
+    return list_of((CoreHeaders *)op, raw_pair);
 }
+
+CORE_GUARDED_GET(headers_get_raw)
 
 /* Private, but asked for by others: (name as it was given, lower case name, value). */
 static PyObject *headers_get_list_of_triples(PyObject *op, void *closure)
 {
-    CoreHeaders *self = (CoreHeaders *)op;
-    PyObject *list;
-
     (void)closure;
-    CORE_LOCK(op);
-    list = PyList_New(self->count);
-    for (Py_ssize_t i = 0; list != NULL && i < self->count; i++) {
-        PyObject *triple = PyTuple_Pack(3, self->fields[i].raw, self->fields[i].key, self->fields[i].value);
-
-        if (triple == NULL)
-            Py_CLEAR(list);
-        else
-            PyList_SET_ITEM(list, i, triple);
-    }
-    CORE_UNLOCK();
-    return list;
+    return list_of((CoreHeaders *)op, triple);
 }
+
+CORE_GUARDED_GET(headers_get_list_of_triples)
 
 static PyObject *headers_reduce(PyObject *op, PyObject *unused)
 {
     CoreHeaders *self = (CoreHeaders *)op;
-    PyObject *raw = headers_get_raw(op, NULL);
+    PyObject *raw = list_of(self, raw_pair);
 
     (void)unused;
     if (raw == NULL)
         return NULL;
-    return Py_BuildValue("O(NO)", Py_TYPE(op), raw, self->encoding == NULL ? Py_None : self->encoding);
+    return Py_BuildValue("O(NN)", Py_TYPE(op), raw, Py_NewRef(self->encoding == NULL ? Py_None : self->encoding));
 }
+
+CORE_GUARDED_METHOD(headers_reduce)
 
 static PyObject *headers_get_encoding(PyObject *op, void *closure)
 {
@@ -595,27 +594,29 @@ static PyObject *headers_get_encoding(PyObject *op, void *closure)
     (void)closure;
     if (self->encoding != NULL)
         return Py_NewRef(self->encoding);
-    if (core_headers_settle_encoding(self) < 0)
-        return NULL;
+    core_headers_settle_encoding(self);
     return PyUnicode_FromString(texts[self->kind]);
 }
 
+CORE_GUARDED_GET(headers_get_encoding)
+
 static int set_encoding(CoreHeaders *self, PyObject *value)
 {
-    if (value == NULL || value == Py_None) {
-        Py_CLEAR(self->encoding);
-        self->kind = CORE_ENC_UNKNOWN;
-        return 0;
-    }
-    if (!PyUnicode_Check(value) || PyUnicode_AsUTF8(value) == NULL) {
+    PyObject *old;
+
+    if (value == Py_None)
+        value = NULL;
+    if (value != NULL && (!PyUnicode_Check(value) || PyUnicode_AsUTF8(value) == NULL)) {
         if (!PyErr_Occurred())
             PyErr_SetString(PyExc_TypeError, "Headers.encoding must be str");
         return -1;
     }
-    Py_INCREF(value);
-    Py_XSETREF(self->encoding, value);
-    self->kind = CORE_ENC_OTHER;
-    core_headers_changed(self);
+    old = self->encoding;
+    self->encoding = Py_XNewRef(value);
+    self->kind = value == NULL ? CORE_ENC_UNKNOWN : CORE_ENC_OTHER;
+    if (value != NULL)
+        core_headers_changed(self);
+    Py_XDECREF(old); /* last: the destructor of a class derived from str may look at |self| */
     return 0;
 }
 
@@ -624,6 +625,8 @@ static int headers_set_encoding(PyObject *op, PyObject *value, void *closure)
     (void)closure;
     return set_encoding((CoreHeaders *)op, value);
 }
+
+CORE_GUARDED_SET(headers_set_encoding)
 
 static PyObject *headers_repr(PyObject *op)
 {
@@ -637,7 +640,7 @@ static PyObject *headers_repr(PyObject *op)
         goto done;
     shown = PyDict_GET_SIZE(dict) == PyList_GET_SIZE(list) ? dict : list;
     name = PyObject_GetAttrString((PyObject *)Py_TYPE(op), "__name__");
-    encoding = name == NULL ? NULL : headers_get_encoding(op, NULL);
+    encoding = name == NULL ? NULL : headers_get_encoding_guarded(op, NULL);
     if (encoding == NULL)
         goto done;
     if (PyUnicode_CompareWithASCIIString(encoding, "ascii") == 0)
@@ -653,31 +656,16 @@ done:
     return result;
 }
 
-/* (lower case name, value) pairs in sorted order. */
-static PyObject *sorted_pairs(CoreHeaders *self)
-{
-    PyObject *list = PyList_New(self->count);
-
-    for (Py_ssize_t i = 0; list != NULL && i < self->count; i++) {
-        PyObject *pair = PyTuple_Pack(2, self->fields[i].key, self->fields[i].value);
-
-        if (pair == NULL)
-            Py_CLEAR(list);
-        else
-            PyList_SET_ITEM(list, i, pair);
-    }
-    if (list != NULL && PyList_Sort(list) < 0)
-        Py_CLEAR(list);
-    return list;
-}
-
+/* Whether the (lower case name, value) pairs of both are the same in sorted order.  No guard is held. */
 static PyObject *compare_sorted(CoreHeaders *self, CoreHeaders *other, int op)
 {
     PyObject *a, *b, *result = NULL;
 
-    a = sorted_pairs(self);
-    b = a == NULL ? NULL : sorted_pairs(other);
-    if (b != NULL)
+    CORE_LOCK(self);
+    a = list_of(self, lower_pair);
+    CORE_UNLOCK();
+    b = a == NULL ? NULL : list_of(other, lower_pair);
+    if (b != NULL && PyList_Sort(a) == 0 && PyList_Sort(b) == 0)
         result = PyObject_RichCompare(a, b, op);
     Py_XDECREF(a);
     Py_XDECREF(b);
@@ -692,16 +680,14 @@ static PyObject *headers_richcompare(PyObject *op, PyObject *other, int compare)
 
     if (compare != Py_EQ && compare != Py_NE)
         Py_RETURN_NOTIMPLEMENTED;
-    headers = core_headers_from(state, other);
+    headers = core_headers_from(state, other); /* a copy, which nobody else has */
     if (headers == NULL) {
         if (!PyErr_ExceptionMatches(PyExc_ValueError) && !PyErr_ExceptionMatches(PyExc_TypeError))
             return NULL;
         PyErr_Clear();
         return PyBool_FromLong(compare == Py_NE);
     }
-    CORE_LOCK(op);
     result = compare_sorted((CoreHeaders *)op, headers, compare);
-    CORE_UNLOCK();
     Py_DECREF(headers);
     return result;
 }
@@ -712,15 +698,17 @@ static int headers_init(PyObject *op, PyObject *args, PyObject *kwargs)
     CoreHeaders *self = (CoreHeaders *)op;
     PyObject *source = Py_None, *encoding = Py_None;
     core_state *state = core_state_of(Py_TYPE(op));
+    int rc;
 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:Headers", names, &source, &encoding))
         return -1;
     if (source == op)
         return 0;
+    CORE_LOCK(op);
     core_headers_wipe(self);
-    if (set_encoding(self, encoding) < 0)
-        return -1;
-    return core_headers_add_all(state, self, source, self->encoding);
+    rc = set_encoding(self, encoding);
+    CORE_UNLOCK();
+    return rc < 0 ? -1 : core_headers_add_all(state, self, source, encoding == Py_None ? NULL : encoding);
 }
 
 static void headers_dealloc(PyObject *op)
@@ -738,32 +726,33 @@ static PyMethodDef headers_methods[] = {
     {"keys", headers_keys, METH_NOARGS, "keys($self, /)\n--\n\nNames, in lower case, each once."},
     {"values", headers_values, METH_NOARGS, "values($self, /)\n--\n\nValues, repeated fields joined with commas."},
     {"items", headers_items, METH_NOARGS, "items($self, /)\n--\n\nPairs of name and value, repeated fields joined."},
-    {"multi_items", headers_multi_items, METH_NOARGS, "multi_items($self, /)\n--\n\nEvery field as a pair, in order."},
-    {"get", (PyCFunction)(void (*)(void))headers_get, METH_VARARGS | METH_KEYWORDS,
+    {"multi_items", headers_multi_items_guarded, METH_NOARGS,
+     "multi_items($self, /)\n--\n\nEvery field as a pair, in order."},
+    {"get", (PyCFunction)(void (*)(void))headers_get_guarded, METH_VARARGS | METH_KEYWORDS,
      "get($self, /, key, default=None)\n--\n\nThe value of a field, repeated ones joined with commas."},
-    {"get_list", (PyCFunction)(void (*)(void))headers_get_list, METH_VARARGS | METH_KEYWORDS,
+    {"get_list", (PyCFunction)(void (*)(void))headers_get_list_guarded, METH_VARARGS | METH_KEYWORDS,
      "get_list($self, /, key, split_commas=False)\n--\n\nEvery value of a field, split at commas if asked."},
     {"update", (PyCFunction)(void (*)(void))headers_update, METH_VARARGS | METH_KEYWORDS,
      "update($self, /, headers=None)\n--\n\nReplace the fields named in headers by those of headers."},
-    {"set", (PyCFunction)(void (*)(void))headers_set, METH_VARARGS | METH_KEYWORDS,
+    {"set", (PyCFunction)(void (*)(void))headers_set_guarded, METH_VARARGS | METH_KEYWORDS,
      "set($self, /, key, value)\n--\n\nPut one field in the place of all of that name."},
-    {"add", (PyCFunction)(void (*)(void))headers_add, METH_VARARGS | METH_KEYWORDS,
+    {"add", (PyCFunction)(void (*)(void))headers_add_guarded, METH_VARARGS | METH_KEYWORDS,
      "add($self, /, key, value)\n--\n\nAppend a field, whatever else has its name."},
-    {"pop", headers_pop, METH_VARARGS, "Remove a field and give its value."},
-    {"popitem", headers_popitem, METH_NOARGS,
+    {"pop", headers_pop_guarded, METH_VARARGS, "Remove a field and give its value."},
+    {"popitem", headers_popitem_guarded, METH_NOARGS,
      "popitem($self, /)\n--\n\nRemove the first field and give name and value."},
-    {"setdefault", (PyCFunction)(void (*)(void))headers_setdefault, METH_VARARGS | METH_KEYWORDS,
+    {"setdefault", (PyCFunction)(void (*)(void))headers_setdefault_guarded, METH_VARARGS | METH_KEYWORDS,
      "setdefault($self, /, key, default=None)\n--\n\nThe value of a field, which is added if it is not there."},
-    {"clear", headers_clear_method, METH_NOARGS, "clear($self, /)\n--\n\nRemove every field."},
-    {"copy", headers_copy, METH_NOARGS, "copy($self, /)\n--\n\nA copy of the headers."},
-    {"__reduce__", headers_reduce, METH_NOARGS, NULL},
+    {"clear", headers_clear_method_guarded, METH_NOARGS, "clear($self, /)\n--\n\nRemove every field."},
+    {"copy", headers_copy_guarded, METH_NOARGS, "copy($self, /)\n--\n\nA copy of the headers."},
+    {"__reduce__", headers_reduce_guarded, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef headers_getset[] = {
-    {"raw", headers_get_raw, NULL, "List of pairs of bytes, names as they were given.", NULL},
-    {"_list", headers_get_list_of_triples, NULL, NULL, NULL},
-    {"encoding", headers_get_encoding, headers_set_encoding,
+    {"raw", headers_get_raw_guarded, NULL, "List of pairs of bytes, names as they were given.", NULL},
+    {"_list", headers_get_list_of_triples_guarded, NULL, NULL, NULL},
+    {"encoding", headers_get_encoding_guarded, headers_set_encoding_guarded,
      "The encoding of names and values: ascii, else utf-8, else iso-8859-1, unless set.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
@@ -782,10 +771,10 @@ static PyType_Slot headers_slots[] = {
     {Py_tp_iter, headers_iter},
     {Py_tp_methods, headers_methods},
     {Py_tp_getset, headers_getset},
-    {Py_mp_subscript, headers_subscript},
-    {Py_mp_ass_subscript, headers_ass_subscript},
-    {Py_mp_length, headers_length},
-    {Py_sq_contains, headers_contains},
+    {Py_mp_subscript, headers_subscript_guarded},
+    {Py_mp_ass_subscript, headers_ass_subscript_guarded},
+    {Py_mp_length, headers_length_guarded},
+    {Py_sq_contains, headers_contains_guarded},
     {0, NULL},
 };
 

@@ -27,25 +27,31 @@ static const char *const registered_names[] = {
 
 PyObject *core_registered(core_state *state, enum core_registered which)
 {
-    PyObject *object = state->registered[which];
+    PyObject *object = core_kept(&state->registered[which]);
 
     if (object == NULL)
         PyErr_Format(PyExc_RuntimeError, "requestx._core: %s is not registered", registered_names[which]);
     return object;
 }
 
-/* Keeps what the transport classes' methods were before anybody could replace them. */
-static int note_handlers(core_state *state)
+/* Keeps what a transport class' method was before anybody could replace it.  0 or -1. */
+static int note_handler(core_state *state, enum core_registered which, PyObject *name, PyObject **slot)
 {
-    PyObject *sync = state->registered[CORE_HTTPTransport], *async = state->registered[CORE_AsyncHTTPTransport];
+    PyObject *type = core_kept(&state->registered[which]);
 
-    if (sync != NULL && state->sync_handler == NULL &&
-        (state->sync_handler = PyObject_GetAttr(sync, state->names.handle_request)) == NULL)
-        return -1;
-    if (async != NULL && state->async_handler == NULL &&
-        (state->async_handler = PyObject_GetAttr(async, state->names.handle_async_request)) == NULL)
-        return -1;
-    return 0;
+    if (type == NULL || core_kept(slot) != NULL)
+        return 0;
+    return core_keep_first(slot, PyObject_GetAttr(type, name)) == NULL ? -1 : 0;
+}
+
+/* Fills a slot; what was there goes on living, because others borrow it.  0 or -1. */
+static int fill_slot(core_state *state, size_t which, PyObject *value)
+{
+    PyObject *old = __atomic_exchange_n(&state->registered[which], Py_NewRef(value), __ATOMIC_ACQ_REL);
+    int rc = old == NULL || old == value ? 0 : PyList_Append(state->replaced, old);
+
+    Py_XDECREF(old);
+    return rc;
 }
 
 static PyObject *module_register(PyObject *module, PyObject *args, PyObject *kwargs)
@@ -69,10 +75,11 @@ static PyObject *module_register(PyObject *module, PyObject *args, PyObject *kwa
             PyErr_Format(PyExc_TypeError, "register() does not know %R", key);
             return NULL;
         }
-        Py_INCREF(value);
-        Py_XSETREF(state->registered[i], value);
+        if (fill_slot(state, i, value) < 0)
+            return NULL;
     }
-    if (note_handlers(state) < 0)
+    if (note_handler(state, CORE_HTTPTransport, state->names.handle_request, &state->sync_handler) < 0 ||
+        note_handler(state, CORE_AsyncHTTPTransport, state->names.handle_async_request, &state->async_handler) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
@@ -154,7 +161,8 @@ static int module_exec(PyObject *module)
     if (state->mapping == NULL)
         return -1;
     state->info_level = PyLong_FromLong(20);
-    if (state->info_level == NULL || core_graveyard_init(state) < 0)
+    state->replaced = PyList_New(0);
+    if (state->info_level == NULL || state->replaced == NULL || core_graveyard_init(state) < 0)
         return -1;
     for (size_t i = 0; i < sizeof inits / sizeof inits[0]; i++) {
         if (inits[i](module, state) < 0)
@@ -190,6 +198,7 @@ static int state_each(core_state *state, int (*each)(PyObject **slot, void *arg)
         (PyObject **)&state->timings_type,
         (PyObject **)&state->verb_type,
         (PyObject **)&state->bound_verb_type,
+        &state->replaced,
         &state->mapping,
         &state->json_encode,
         &state->json_loads,

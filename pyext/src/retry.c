@@ -7,6 +7,7 @@
 
 #define LIST_MAX 64
 
+/* Needs no guard: it is whole when it is made, and does not change. */
 typedef struct CoreRetry {
     PyObject_HEAD rqx_retry *native;
 } CoreRetry;
@@ -17,10 +18,10 @@ rqx_retry *core_retry_of(core_state *state, PyObject *value)
     PyObject *inner;
 
     if (Py_TYPE(value) == state->retry_type)
-        return ((CoreRetry *)value)->native;
+        return rqx_retry_ref(((CoreRetry *)value)->native);
     inner = PyObject_GetAttr(value, state->names._native);
     if (inner != NULL && Py_TYPE(inner) == state->retry_type)
-        native = ((CoreRetry *)inner)->native; /* |value| holds it, and does not change */
+        native = rqx_retry_ref(((CoreRetry *)inner)->native); /* which may be the last to hold it */
     Py_XDECREF(inner);
     if (native == NULL && (!PyErr_Occurred() || PyErr_ExceptionMatches(PyExc_AttributeError)))
         PyErr_Format(PyExc_TypeError, "a Retry is needed, not %.100s", Py_TYPE(value)->tp_name);

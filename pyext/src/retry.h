@@ -6,7 +6,7 @@
 
 #include "core.h"
 
-/* The library's object behind a requestx.Retry, or a NativeRetry; borrowed, NULL with TypeError. */
+/* The library's object behind a requestx.Retry, or a NativeRetry; a new reference, NULL with TypeError. */
 rqx_retry *core_retry_of(core_state *state, PyObject *value);
 
 #endif

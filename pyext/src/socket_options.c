@@ -11,8 +11,8 @@ static PyObject *option_bytes(PyObject *value)
     long number;
     int copy;
 
-    if (PyByteArray_Check(value)) /* which may change later */
-        return PyBytes_FromStringAndSize(PyByteArray_AS_STRING(value), PyByteArray_GET_SIZE(value));
+    if (PyByteArray_Check(value)) /* which may change later, and does not move while its buffer is borrowed */
+        return PyBytes_FromObject(value);
     if (PyBytes_Check(value))
         return Py_NewRef(value);
     number = PyLong_AsLong(value);

@@ -284,6 +284,7 @@ static int set_retry(core_state *state, PyObject *value, rqx_request *native)
     if (retry == NULL && value != Py_None)
         return -1;
     rqx_request_set_retry(native, retry, retry == NULL);
+    rqx_retry_unref(retry);
     return 0;
 }
 

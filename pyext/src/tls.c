@@ -54,6 +54,18 @@ static int pins_arg(PyObject *value, const char **list, size_t *ret_count)
     return 0;
 }
 
+/* Guarded. */
+static int keep_native(CoreTls *self, rqx_tls *native)
+{
+    if (self->native != NULL) { /* a transport may hold it, and another thread be at it */
+        PyErr_SetString(PyExc_TypeError, "a Tls cannot be changed");
+        rqx_tls_unref(native);
+        return -1;
+    }
+    self->native = native;
+    return 0;
+}
+
 static int tls_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"verify",      "ca_file",      "ca_dir",      "ca_pem",    "cert_file",
@@ -62,7 +74,6 @@ static int tls_init(PyObject *op, PyObject *args, PyObject *kwargs)
     PyObject *ca_file = NULL, *ca_dir = NULL, *ca_pem = NULL, *cert = NULL, *key = NULL, *password = NULL,
              *keylog = NULL, *pins = NULL;
     const char *pin_list[RQX_TLS_PINS_MAX];
-    CoreTls *self = (CoreTls *)op;
     rqx_tls_options options;
     rqx_tls *native = NULL;
     int rc;
@@ -84,9 +95,10 @@ static int tls_init(PyObject *op, PyObject *args, PyObject *kwargs)
         tls_failure(rc, NULL);
         return -1;
     }
-    rqx_tls_unref(self->native);
-    self->native = native;
-    return 0;
+    CORE_LOCK(op);
+    rc = keep_native((CoreTls *)op, native);
+    CORE_UNLOCK();
+    return rc;
 }
 
 static PyObject *tls_load(PyObject *op, PyObject *unused)

@@ -6,9 +6,10 @@
 
 #include "core.h"
 
+/* Needs no guard: once there, neither field changes. */
 typedef struct CoreTls {
-    PyObject_HEAD rqx_tls *native;
-    PyObject *context; /* the ssl.SSLContext that was borrowed, or NULL */
+    PyObject_HEAD rqx_tls *native; /* NULL until __init__ ran; immutable itself, for any thread */
+    PyObject *context;             /* the ssl.SSLContext that was borrowed, or NULL */
 } CoreTls;
 
 #endif

@@ -166,8 +166,13 @@ static int transport_init(PyObject *op, PyObject *args, PyObject *kwargs)
         PyErr_SetString(PyExc_TypeError, "proxy_tls must be a Tls");
         return -1;
     }
-    if (retry != NULL && retry != Py_None && core_retry_of(self->state, retry) == NULL)
-        return -1;
+    if (retry != NULL && retry != Py_None) {
+        rqx_retry *native = core_retry_of(self->state, retry);
+
+        if (native == NULL)
+            return -1;
+        rqx_retry_unref(native);
+    }
     keep(&self->tls, tls);
     keep(&self->retry, retry);
     keep(&self->proxy, proxy);
@@ -261,6 +266,7 @@ rqx_client *core_transport_make_client(CoreTransport *self, rqx_engine *engine)
     rqx_timeouts none = {RQX_NO_TIMEOUT, RQX_NO_TIMEOUT, RQX_NO_TIMEOUT, RQX_NO_TIMEOUT, RQX_NO_TIMEOUT, 0, 0};
     rqx_client_options options;
     rqx_proxy *proxy = NULL;
+    rqx_retry *retry;
     rqx_client *client = NULL;
     int rc;
 
@@ -276,13 +282,14 @@ rqx_client *core_transport_make_client(CoreTransport *self, rqx_engine *engine)
     options.connect_retries = self->retries;
     if (self->address_policy != NULL)
         options.address_policy = ((CoreAddressRules *)self->address_policy)->native;
-    options.retry = self->retry == NULL ? NULL : core_retry_of(self->state, self->retry);
+    options.retry = retry = self->retry == NULL ? NULL : core_retry_of(self->state, self->retry);
     options.unix_path = self->uds == NULL ? NULL : PyBytes_AS_STRING(self->uds);
     options.local_address = self->local_address == NULL ? NULL : PyUnicode_AsUTF8(self->local_address);
     options.socket_options = list;
     options.socket_option_count = core_socket_options_fill(self->socket_options, list);
     rc = PyErr_Occurred() ? RQX_ERR_INVALID_ARGUMENT : rqx_client_new(engine, &options, &client);
     rqx_proxy_unref(proxy);
+    rqx_retry_unref(retry);
     if (rc < 0 && !PyErr_Occurred())
         core_raise_submit(self->state, rc, NULL, NULL);
     return client;

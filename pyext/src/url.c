@@ -22,14 +22,88 @@ rqx_url *core_url_parse(core_state *state, PyObject *text)
     return url;
 }
 
-/* The native URL of |op|; that of an object whose __init__ never ran is empty. */
+#ifdef Py_GIL_DISABLED
+
+#define LOAD(slot)         __atomic_load_n(&(slot), __ATOMIC_ACQUIRE)
+#define STORE(slot, value) __atomic_store_n(&(slot), (value), __ATOMIC_RELEASE)
+
+struct core_url_past {
+    struct core_url_past *next;
+    rqx_url *native;
+    PyObject *text; /* or NULL */
+};
+
+/* Takes |native| in the place of what there is.  Guarded.  0 or -1. */
+static int replace(CoreURL *self, rqx_url *native)
+{
+    struct core_url_past *past;
+
+    if (self->native != NULL) {
+        past = PyMem_Malloc(sizeof *past);
+        if (past == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        *past = (struct core_url_past){self->past, self->native, self->text};
+        self->past = past;
+        STORE(self->text, NULL);
+    }
+    STORE(self->native, native);
+    return 0;
+}
+
+static void forget_past(CoreURL *self)
+{
+    struct core_url_past *past, *next;
+
+    for (past = self->past; past != NULL; past = next) {
+        next = past->next;
+        rqx_url_unref(past->native);
+        Py_XDECREF(past->text);
+        PyMem_Free(past);
+    }
+}
+
+#else
+
+#define LOAD(slot)         (slot)
+#define STORE(slot, value) ((slot) = (value))
+
+static int replace(CoreURL *self, rqx_url *native)
+{
+    rqx_url_unref(self->native);
+    self->native = native;
+    Py_CLEAR(self->text);
+    return 0;
+}
+
+static void forget_past(CoreURL *self)
+{
+    (void)self;
+}
+
+#endif
+
+/* Makes the native URL of an object whose __init__ never ran: an empty one. */
+static rqx_url *make_empty(CoreURL *self)
+{
+    rqx_url *native = NULL;
+
+    CORE_LOCK(self);
+    if (self->native == NULL && rqx_url_parse("", 0, NULL, &native) < 0)
+        PyErr_NoMemory();
+    if (native != NULL)
+        STORE(self->native, native);
+    native = self->native;
+    CORE_UNLOCK();
+    return native;
+}
+
 static rqx_url *native_of(PyObject *op)
 {
-    CoreURL *self = (CoreURL *)op;
+    rqx_url *native = LOAD(((CoreURL *)op)->native);
 
-    if (self->native == NULL && rqx_url_parse("", 0, NULL, &self->native) < 0)
-        PyErr_NoMemory();
-    return self->native;
+    return native != NULL ? native : make_empty((CoreURL *)op);
 }
 
 rqx_url *core_url_native(PyObject *url)
@@ -98,10 +172,10 @@ static rqx_url *make_native(core_state *state, PyObject *source, PyObject *kwarg
 
 static int url_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    CoreURL *self = (CoreURL *)op;
     core_state *state = core_state_of(Py_TYPE(op));
     PyObject *source = NULL, *rest = NULL, *empty = NULL;
     rqx_url *native = NULL;
+    int rc;
 
     if (PyTuple_GET_SIZE(args) > 1) {
         PyErr_Format(PyExc_TypeError, "URL() takes at most 1 positional argument (%zd given)", PyTuple_GET_SIZE(args));
@@ -125,10 +199,12 @@ done:
     Py_XDECREF(empty);
     if (native == NULL)
         return -1;
-    rqx_url_unref(self->native);
-    self->native = native;
-    Py_CLEAR(self->text);
-    return 0;
+    CORE_LOCK(op);
+    rc = replace((CoreURL *)op, native);
+    CORE_UNLOCK();
+    if (rc < 0)
+        rqx_url_unref(native);
+    return rc;
 }
 
 static PyObject *text_from(rqx_slice slice)
@@ -141,14 +217,26 @@ static PyObject *bytes_from(rqx_slice slice)
     return PyBytes_FromStringAndSize(slice.data == NULL ? "" : slice.data, (Py_ssize_t)slice.len);
 }
 
+static PyObject *make_text(CoreURL *self)
+{
+    rqx_url *native = native_of((PyObject *)self);
+    PyObject *text = NULL;
+
+    if (native == NULL)
+        return NULL;
+    CORE_LOCK(self);
+    if (self->text == NULL && (text = text_from(rqx_url_text(self->native))) != NULL)
+        STORE(self->text, text);
+    text = self->text;
+    CORE_UNLOCK();
+    return text;
+}
+
 PyObject *core_url_text(PyObject *op)
 {
-    CoreURL *self = (CoreURL *)op;
-    rqx_url *native;
+    PyObject *text = LOAD(((CoreURL *)op)->text);
 
-    if (self->text == NULL && (native = native_of(op)) != NULL)
-        self->text = text_from(rqx_url_text(native));
-    return self->text;
+    return text != NULL ? text : make_text((CoreURL *)op);
 }
 
 static PyObject *url_str(PyObject *op)
@@ -156,36 +244,35 @@ static PyObject *url_str(PyObject *op)
     return Py_XNewRef(core_url_text(op));
 }
 
-/* The text with the password hidden. */
+/* The text of |native| with the password hidden. */
+static PyObject *shown_text(rqx_url *native)
+{
+    rqx_slice whole = rqx_url_text(native), user = rqx_url_userinfo(native);
+    const char *colon = user.data == NULL ? NULL : memchr(user.data, ':', user.len), *after;
+    PyObject *head, *tail, *shown;
+
+    if (colon == NULL)
+        return text_from(whole);
+    after = user.data + user.len;
+    head = text_from((rqx_slice){whole.data, (size_t)(colon + 1 - whole.data)});
+    tail = text_from((rqx_slice){after, whole.len - (size_t)(after - whole.data)});
+    shown = head == NULL || tail == NULL ? NULL : PyUnicode_FromFormat("%U[secure]%U", head, tail);
+    Py_XDECREF(head);
+    Py_XDECREF(tail);
+    return shown;
+}
+
 static PyObject *url_repr(PyObject *op)
 {
     rqx_url *native = native_of(op);
-    PyObject *text = core_url_text(op), *shown, *name, *result = NULL;
-    rqx_slice whole, user;
-    const char *colon = NULL;
+    PyObject *shown = native == NULL ? NULL : shown_text(native), *name, *result = NULL;
 
-    if (native == NULL || text == NULL)
+    if (shown == NULL)
         return NULL;
-    whole = rqx_url_text(native);
-    user = rqx_url_userinfo(native);
-    if (user.data != NULL)
-        colon = memchr(user.data, ':', user.len);
-    if (colon != NULL) {
-        Py_ssize_t before = (Py_ssize_t)(colon + 1 - whole.data);
-        Py_ssize_t after = (Py_ssize_t)(user.data + user.len - whole.data);
-        PyObject *head = PyUnicode_Substring(text, 0, before), *tail = PyUnicode_Substring(text, after, PY_SSIZE_T_MAX);
-
-        /* the text of a URL is ASCII: bytes are characters */
-        shown = head == NULL || tail == NULL ? NULL : PyUnicode_FromFormat("%U[secure]%U", head, tail);
-        Py_XDECREF(head);
-        Py_XDECREF(tail);
-    } else {
-        shown = Py_NewRef(text);
-    }
     name = PyObject_GetAttrString((PyObject *)Py_TYPE(op), "__name__");
-    if (shown != NULL && name != NULL)
+    if (name != NULL)
         result = PyUnicode_FromFormat("%U(%R)", name, shown);
-    Py_XDECREF(shown);
+    Py_DECREF(shown);
     Py_XDECREF(name);
     return result;
 }
@@ -419,7 +506,9 @@ static PyObject *changed(PyObject *op, PyObject *kwargs)
         return NULL;
     if (kwargs == NULL || PyDict_GET_SIZE(kwargs) == 0)
         return core_url_wrap(state, native);
+    rqx_url_ref(native); /* the program's code may run, and call __init__ */
     fresh = core_url_change(state, native, kwargs);
+    rqx_url_unref(native);
     if (fresh == NULL)
         return NULL;
     url = core_url_wrap(state, fresh);
@@ -521,6 +610,7 @@ static void url_dealloc(PyObject *op)
 
     rqx_url_unref(self->native);
     Py_XDECREF(self->text);
+    forget_past(self);
     type->tp_free(op);
     Py_DECREF(type);
 }

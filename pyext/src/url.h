@@ -1,5 +1,9 @@
 /*
  * url.h - the Python type URL: httpx's properties and texts over an immutable rqx_url.
+ *
+ * Threads.  A URL never changes but by another call of its __init__, which keeps what was there for as long as the URL
+ * lives wherever threads run at once.  So what the functions here borrow from a URL is good as long as a reference to
+ * it is held, and no guard is needed to read; __init__ and the making of |text| are one at a time by its guard.
  */
 #ifndef RQX_PY_URL_H
 #define RQX_PY_URL_H
@@ -9,6 +13,9 @@
 typedef struct CoreURL {
     PyObject_HEAD rqx_url *native; /* NULL until __init__ ran */
     PyObject *text;                /* str(self), made at the first use */
+#ifdef Py_GIL_DISABLED
+    struct core_url_past *past; /* what __init__ has replaced: other threads may have borrowed it */
+#endif
 } CoreURL;
 
 #define CoreURL_Check(state, op) PyObject_TypeCheck((op), (state)->url_type)

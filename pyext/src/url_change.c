@@ -218,6 +218,7 @@ static int check_type(int part, PyObject *value)
     return -1;
 }
 
+/* |kwargs| are of a call, or a copy: nobody else can have them. */
 static int take_kwargs(struct change *change, PyObject *kwargs)
 {
     PyObject *key, *value;

@@ -66,6 +66,23 @@ def test_the_encoding_is_the_narrowest_that_fits():
     assert headers.encoding == "utf-8"
 
 
+def test_what_is_utf_8_is_what_python_takes_for_it():
+    def is_utf_8(text):
+        try:
+            text.decode()
+        except UnicodeDecodeError:
+            return False
+        return True
+
+    tails = [b"", b"\x80", b"\xbf", b"\x80\x80", b"\xbf\xbf", b"\x80\xc0", b"a\x80", b"\x80\x80\x80", "é€😀".encode()]
+    for first in range(0x80, 0x100):
+        for second in (0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xFF):
+            for tail in tails:
+                text = bytes([first, second]) + tail
+                assert (Headers([(b"a", text)]).encoding == "utf-8") == is_utf_8(text), text
+        assert Headers([(bytes([first]), b"")]).encoding == "iso-8859-1"
+
+
 def test_an_encoding_is_text():
     with pytest.raises(TypeError):
         Headers().encoding = 7
