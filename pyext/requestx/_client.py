@@ -193,8 +193,7 @@ class Client(BaseClient, _core.SyncClientBase):
 
     def close(self):
         """Closes the client's connections; it can then be used no more."""
-        if self._state != ClientState.CLOSED:
-            self._state = ClientState.CLOSED
+        if self._move(ClientState.CLOSED) != ClientState.CLOSED:
             for transport in self._all_transports():
                 transport.close()
 
@@ -205,7 +204,7 @@ class Client(BaseClient, _core.SyncClientBase):
         return self
 
     def __exit__(self, exc_type=None, exc_value=None, traceback=None):
-        self._state = ClientState.CLOSED
+        self._move(ClientState.CLOSED)
         for transport in self._all_transports():
             transport.__exit__(exc_type, exc_value, traceback)
 
@@ -352,8 +351,7 @@ class AsyncClient(BaseClient, _core.AsyncClientBase):
 
     async def aclose(self):
         """Closes the client's connections; it can then be used no more."""
-        if self._state != ClientState.CLOSED:
-            self._state = ClientState.CLOSED
+        if self._move(ClientState.CLOSED) != ClientState.CLOSED:
             for transport in self._all_transports():
                 await transport.aclose()
 
@@ -364,7 +362,7 @@ class AsyncClient(BaseClient, _core.AsyncClientBase):
         return self
 
     async def __aexit__(self, exc_type=None, exc_value=None, traceback=None):
-        self._state = ClientState.CLOSED
+        self._move(ClientState.CLOSED)
         for transport in self._all_transports():
             await transport.__aexit__(exc_type, exc_value, traceback)
 

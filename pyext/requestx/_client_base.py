@@ -53,7 +53,7 @@ USE_CLIENT_DEFAULT = UseClientDefault()
 
 
 class ClientState:
-    """The life of a client: a client that has sent a request, or was entered, is open."""
+    """The life of a client: a client that has sent a request, or was entered, is open. Numbers that `_core` knows, too."""
 
     UNOPENED = 1
     OPENED = 2
@@ -143,7 +143,9 @@ class BaseClient:
         _ORIGINAL: dict[str, object]
         _auth_flow: type
 
+        def _fast_turn(self) -> int: ...
         def _fast_configure(self, **settings): ...
+        def _move(self, state: int) -> int: ...
         async def _exchange(self, request) -> "Any": ...
         @staticmethod
         async def _call_hook(hook, argument): ...
@@ -212,8 +214,11 @@ class BaseClient:
     def _reconfigure(self):
         """Tells `_core` what a plain request is made of, and whether there is such a thing at all."""
         self.__dict__["_is_ready"] = True
+        # Of threads that do this at once, the one that looked last is to be believed.
+        turn = self._fast_turn()
         transport, auth = self._transport, self._auth
         self._fast_configure(
+            turn=turn,
             transport=transport._pool if type(transport) is self._TRANSPORT and transport._is_plain() else None,
             headers=self._headers,
             auth=None if auth is None else auth._header,
@@ -230,7 +235,8 @@ class BaseClient:
 
     def _is_unchanged(self):
         """Whether all that is replaceable is the package's own."""
-        if any(name in self._ORIGINAL for name in self.__dict__):
+        # A list, because another thread may set an attribute meanwhile.
+        if any(name in self._ORIGINAL for name in list(self.__dict__)):
             return False
         cls = type(self)
         return all(getattr(cls, name) is original for name, original in self._ORIGINAL.items())
@@ -596,9 +602,8 @@ class BaseClient:
 
     def _begin(self, request, auth, follow_redirects):
         """Opens the client, and gives (auth, follow_redirects) with the client's own where none were given."""
-        if self._state == ClientState.CLOSED:
+        if self._move(ClientState.OPENED) == ClientState.CLOSED:
             raise RuntimeError("Cannot send a request, as the client has been closed.")
-        self._state = ClientState.OPENED
         if isinstance(follow_redirects, UseClientDefault):
             follow_redirects = self.follow_redirects
         self._set_timeout(request)
@@ -677,8 +682,8 @@ class BaseClient:
     # life
 
     def _enter(self):
-        if self._state == ClientState.OPENED:
+        before = self._move(ClientState.OPENED)
+        if before == ClientState.OPENED:
             raise RuntimeError("Cannot open a client instance more than once.")
-        if self._state == ClientState.CLOSED:
+        if before == ClientState.CLOSED:
             raise RuntimeError("Cannot reopen a client instance, once it has been closed.")
-        self._state = ClientState.OPENED

@@ -24,8 +24,10 @@ _PLAIN = {
 class Cookies(MutableMapping):
     """Cookies by name. `jar` is the `http.cookiejar.CookieJar` that holds them; one that is given keeps its own policy."""
 
+    # The jar, once there is one.
+    _jar = None
+
     def __init__(self, cookies=None):
-        self._jar = None
         if cookies is None:
             return
         if isinstance(cookies, Cookies):
@@ -45,20 +47,32 @@ class Cookies(MutableMapping):
         if self._jar is None:
             from ._cookiejar import new_jar
 
-            self._jar = new_jar()
+            # Of threads that come here at once, each gets the same.
+            return self.__dict__.setdefault("_jar", new_jar())
         return self._jar
 
     @jar.setter
     def jar(self, jar):
-        self._jar = jar
+        if jar is None:
+            self.__dict__.pop("_jar", None)
+        else:
+            self._jar = jar
 
     def _copy(self, other):
-        if other._jar is not None:
-            for cookie in other._jar:
-                self.jar.set_cookie(cookie)
+        for cookie in other._all():
+            self.jar.set_cookie(cookie)
 
     def _all(self):
-        return () if self._jar is None else self._jar
+        """The cookies that there are now: another thread may add some while they are looked at."""
+        jar = self._jar
+        if jar is None:
+            return ()
+        # A jar that is not of `http.cookiejar` has to see to that itself.
+        lock = getattr(jar, "_cookies_lock", None)
+        if lock is None:
+            return list(iter(jar))
+        with lock:
+            return list(iter(jar))
 
     # requests and responses
 
@@ -147,7 +161,7 @@ class Cookies(MutableMapping):
         return (cookie.name for cookie in self._all())
 
     def __bool__(self):
-        return any(True for _ in self._all())
+        return bool(self._all())
 
     def __repr__(self):
         shown = (f"<Cookie {cookie.name}={cookie.value} for {cookie.domain} />" for cookie in self._all())

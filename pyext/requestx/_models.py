@@ -100,8 +100,7 @@ class Response(_core.ResponseBase):
                 encoding = default(self._content)
             else:
                 encoding = None
-        self.__dict__["_encoding"] = encoding or "utf-8"
-        return self.__dict__["_encoding"]
+        return self.__dict__.setdefault("_encoding", encoding or "utf-8")
 
     @encoding.setter
     def encoding(self, value):
@@ -129,9 +128,10 @@ class Response(_core.ResponseBase):
         except KeyError:
             from ._cookies import Cookies
 
-            self.__dict__["_cookies"] = cookies = Cookies()
+            cookies = Cookies()
             cookies.extract_cookies(self)  # pyright: ignore[reportArgumentType] - the stub has a class of its own
-            return cookies
+            # Another thread may have been quicker: all get the same.
+            return self.__dict__.setdefault("_cookies", cookies)
 
     @property
     def links(self):
@@ -339,8 +339,9 @@ class Response(_core.ResponseBase):
             raise StreamClosed()
         if not isinstance(self.stream, kind):
             raise RuntimeError(refusal)
-        self.is_stream_consumed = True
-        self._num_bytes_downloaded = 0
+        if not self._begin_stream():
+            # Another thread was quicker.
+            raise StreamConsumed()
 
     def _content_decoder(self):
         codings = self.headers.get_list("content-encoding", split_commas=True)

@@ -26,10 +26,11 @@ static void drop_args(CoreCall *self)
 
 static int submit(CoreCall *self, rqx_request *native)
 {
-    CoreTransport *transport = (CoreTransport *)Py_NewRef((PyObject *)self->client->transport);
+    CoreTransport *transport = self->fast.transport;
     CoreDriver *driver;
     int is_trio, rc = -1;
 
+    self->fast.transport = NULL;
     self->op.loop = core_current_loop(self->op.state, &is_trio);
     driver = self->op.loop == NULL ? NULL : core_transport_driver(transport, self->op.loop, is_trio);
     if (driver != NULL)

@@ -18,6 +18,7 @@ static PyObject *client_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     self->state = state;
     self->follow_redirects = Py_NewRef(Py_False);
     self->max_redirects = Py_NewRef(Py_None);
+    self->phase = CORE_CLIENT_UNOPENED;
     self->is_async = (char)PyType_IsSubtype(type, state->async_client_type);
     return (PyObject *)self;
 }
@@ -56,7 +57,25 @@ static void client_dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
+/* Opens or closes the client, unless it is closed, and gives what it was before: one thread alone is told so. */
+static PyObject *client_move(PyObject *op, PyObject *number)
+{
+    CoreClient *self = (CoreClient *)op;
+    long phase = PyLong_AsLong(number);
+    char before = self->phase;
+
+    if (phase == -1 && PyErr_Occurred())
+        return NULL;
+    if (phase > before)
+        self->phase = phase >= CORE_CLIENT_CLOSED ? CORE_CLIENT_CLOSED : (char)phase;
+    return PyLong_FromLong(before);
+}
+
+CORE_GUARDED_METHOD(client_move)
+
 static PyMethodDef client_methods[] = {
+    {"_move", client_move_guarded, METH_O, "Go on to a later ClientState; give the one before."},
+    {"_fast_turn", core_fast_turn, METH_NOARGS, "To be called before the settings are read for _fast_configure()."},
     {"_fast_configure", (PyCFunction)(void (*)(void))core_fast_configure, METH_VARARGS | METH_KEYWORDS,
      "Settings of the client, for the fast path."},
     {NULL, NULL, 0, NULL},
@@ -65,6 +84,7 @@ static PyMethodDef client_methods[] = {
 static PyMemberDef client_members[] = {
     {"follow_redirects", T_OBJECT_EX, offsetof(CoreClient, follow_redirects), 0, "Whether redirects are followed."},
     {"max_redirects", T_OBJECT_EX, offsetof(CoreClient, max_redirects), 0, "The most redirects to follow."},
+    {"_state", T_BYTE, offsetof(CoreClient, phase), 0, "The ClientState."},
     {"__dictoffset__", T_PYSSIZET, offsetof(CoreClient, dict), READONLY, NULL},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(CoreClient, weakrefs), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},

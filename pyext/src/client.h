@@ -53,11 +53,8 @@ PyObject *core_args_slow(core_state *state, PyObject *self, const core_args *arg
 
 #define CORE_URL_CACHE 16
 
-typedef struct CoreClient {
-    PyObject_HEAD core_state *state; /* borrowed from the type */
-    PyObject *follow_redirects;      /* plain attributes of the client */
-    PyObject *max_redirects;
-    /* of _fast_configure(); NULL where there is none */
+/* What _fast_configure() was told; NULL where there is none.  Replaced as a whole. */
+typedef struct core_settings {
     CoreTransport *transport;
     CoreHeaders *headers;
     PyObject *auth; /* bytes of the Authorization field */
@@ -74,31 +71,47 @@ typedef struct CoreClient {
         PyObject *text; /* str as it was given */
         rqx_url *url;
     } urls[CORE_URL_CACHE];
-    char is_async;
-    char enabled;          /* the settings allow the fast path */
-    char opened;           /* the client's _state says that it was used */
+    char enabled;          /* they allow the fast path */
     char transport_is_own; /* nobody has replaced the transport class's method */
     /* what was looked at when |enabled| was decided; anything else asks for _reconfigure() */
     unsigned int type_tag;
     unsigned int transport_tag;
     Py_ssize_t dict_size;
+} core_settings;
+
+/* ClientState of the package. */
+enum { CORE_CLIENT_UNOPENED = 1, CORE_CLIENT_OPENED, CORE_CLIENT_CLOSED };
+
+/* The guard of the object guards all of it but for |state| and |is_async|, which never change. */
+typedef struct CoreClient {
+    PyObject_HEAD core_state *state; /* borrowed from the type */
+    PyObject *follow_redirects;      /* plain attributes of the client */
+    PyObject *max_redirects;
+    core_settings settings;
+    unsigned generation; /* counts how often |settings| was replaced */
+    uint64_t turns;      /* counts how often the package began to look what they are, */
+    uint64_t turn;       /* and which time |settings| is of */
+    char is_async;
+    char phase; /* CORE_CLIENT_ */
     PyObject *dict;
     PyObject *weakrefs;
 } CoreClient;
 
 /* --- client_fast.c --- */
 
+/* A number for core_fast_configure, of which the later one wins: whoever got it had seen what had been set before. */
+PyObject *core_fast_turn(PyObject *self, PyObject *unused);
 PyObject *core_fast_configure(PyObject *self, PyObject *args, PyObject *kwargs);
 void core_fast_clear(CoreClient *self);
 int core_fast_traverse(CoreClient *self, visitproc visit, void *arg);
-/* 1 with |*ret_fast|, 0: the fast path does not apply, -1 with an exception. */
+/* Takes the guard of |self|.  1 with |*ret_fast|, 0: the fast path does not apply, -1 with an exception. */
 int core_fast_build(CoreClient *self, PyObject *const *args, core_fast *ret_fast);
 void core_fast_drop(core_fast *fast);
 /* Whether a finished exchange brought an answer: also a redirect that is to be followed, whose body was too long. */
 int core_fast_answered(const rqx_response *native, const core_fast *fast);
 /*
- * The response of an exchange that was answered, with what the client does to it.  Takes ownership of |native|.  |*ret_follow|:
- * it is a redirect, and self._fast_follow(response) goes on from it.
+ * The response of an exchange that was answered, with what the client does to it.  Takes ownership of |native|.
+ * |*ret_follow|: it is a redirect, and self._fast_follow(response) goes on from it.
  */
 PyObject *core_fast_finish(CoreClient *self, rqx_response *native, const core_fast *fast, int *ret_follow);
 

@@ -16,9 +16,9 @@
 /* --- URL --- */
 
 /* base_url and a relative path, as httpx joins them.  1, or 0: not so simple. */
-static int join_base(CoreClient *self, const char *text, size_t len, rqx_url **ret_url)
+static int join_base(PyObject *base_url, const char *text, size_t len, rqx_url **ret_url)
 {
-    rqx_url *base = core_url_native(self->base_url);
+    rqx_url *base = core_url_native(base_url);
     rqx_slice start;
     char joined[2048];
     size_t i;
@@ -41,7 +41,7 @@ static int join_base(CoreClient *self, const char *text, size_t len, rqx_url **r
     return rqx_url_parse(joined, start.len + len, NULL, ret_url) == 0;
 }
 
-static int parse_url(CoreClient *self, PyObject *text, rqx_url **ret_url)
+static int parse_url(PyObject *base_url, PyObject *text, rqx_url **ret_url)
 {
     Py_ssize_t len;
     const char *utf8 = PyUnicode_AsUTF8AndSize(text, &len);
@@ -50,19 +50,22 @@ static int parse_url(CoreClient *self, PyObject *text, rqx_url **ret_url)
         PyErr_Clear();
         return 0;
     }
-    if (self->base_url != NULL && strncmp(utf8, "http://", 7) != 0 && strncmp(utf8, "https://", 8) != 0) {
+    if (base_url != NULL && strncmp(utf8, "http://", 7) != 0 && strncmp(utf8, "https://", 8) != 0) {
         if (len >= 2 && utf8[0] == '/' && utf8[1] == '/')
             return 0;
-        return join_base(self, utf8, (size_t)len, ret_url);
+        return join_base(base_url, utf8, (size_t)len, ret_url);
     }
     return rqx_url_parse(utf8, (size_t)len, NULL, ret_url) == 0;
 }
 
 /* The URL, borrowed of the cache or of the argument; NULL: the fast path does not apply. */
-static rqx_url *find_url(CoreClient *self, PyObject *argument)
+static rqx_url *find_url(CoreClient *self, PyObject *argument, unsigned generation)
 {
     size_t at = ((size_t)argument >> 4 ^ (size_t)argument >> 9) % CORE_URL_CACHE;
+    core_settings *settings = &self->settings;
+    PyObject *base_url;
     rqx_url *url = NULL;
+    int rc;
 
     if (!PyUnicode_CheckExact(argument)) {
         if (!Py_IS_TYPE(argument, self->state->url_type))
@@ -70,39 +73,67 @@ static rqx_url *find_url(CoreClient *self, PyObject *argument)
         url = core_url_native(argument);
         return url != NULL && rqx_url_host(url).len > 0 && rqx_url_userinfo(url).data == NULL ? url : NULL;
     }
-    if (self->urls[at].text == argument)
-        return self->urls[at].url;
-    if (!parse_url(self, argument, &url))
+    if (settings->urls[at].text == argument)
+        return settings->urls[at].url;
+    base_url = core_hold(settings->base_url);
+    rc = parse_url(base_url, argument, &url);
+    core_let_go(base_url);
+    if (!rc)
         return NULL;
-    if (rqx_url_host(url).len == 0 || rqx_url_userinfo(url).data != NULL) {
+    if (!core_settings_hold(self, generation) || rqx_url_host(url).len == 0 || rqx_url_userinfo(url).data != NULL) {
         rqx_url_unref(url);
         return NULL;
     }
-    rqx_url_unref(self->urls[at].url);
-    self->urls[at].url = url;
-    Py_XSETREF(self->urls[at].text, Py_NewRef(argument));
+    rqx_url_unref(settings->urls[at].url);
+    settings->urls[at].url = url;
+    Py_XSETREF(settings->urls[at].text, Py_NewRef(argument)); /* a str, whose end runs nothing */
     return url;
 }
 
 /* --- fields --- */
 
-/* The client's own fields, checked; 0: they are not valid. */
-static int refresh_fields(CoreClient *self)
+/* What |headers| hold now, checked; NULL: it is not valid. */
+static rqx_headers *native_fields(CoreHeaders *headers)
 {
     rqx_headers *fields;
     core_field *bad;
 
-    if (self->fields != NULL && self->fields_version == self->headers->version)
-        return 1;
     if (rqx_headers_new(&fields) < 0)
+        return NULL;
+    if (core_headers_to_native(headers, fields, &bad) == 0)
+        return fields;
+    rqx_headers_free(fields);
+    return NULL;
+}
+
+/* The client's own fields, checked; 0: they are not valid, or the settings are others. */
+static int refresh_fields(CoreClient *self, unsigned generation)
+{
+    core_settings *settings = &self->settings;
+    uint64_t known = settings->fields_version, version;
+    int is_known = settings->fields != NULL;
+    rqx_headers *fresh = NULL;
+    CoreHeaders *headers;
+
+    if (!core_settings_hold(self, generation))
         return 0;
-    if (core_headers_to_native(self->headers, fields, &bad) < 0) {
-        rqx_headers_free(fields);
+    headers = (CoreHeaders *)core_hold((PyObject *)settings->headers);
+    CORE_LOCK(headers);
+    version = headers->version;
+    is_known = is_known && version == known;
+    if (!is_known)
+        fresh = native_fields(headers);
+    CORE_UNLOCK();
+    core_let_go((PyObject *)headers);
+    if (is_known)
+        return core_settings_hold(self, generation);
+    if (fresh == NULL || !core_settings_hold(self, generation)) {
+        rqx_headers_free(fresh);
         return 0;
     }
-    rqx_headers_free(self->fields);
-    self->fields = fields;
-    self->fields_version = self->headers->version;
+    rqx_headers_free(settings->fields);
+    settings->fields = fresh;
+    settings->fields_version = version;
     return 1;
 }
 
@@ -154,6 +185,28 @@ static int pairs_of_sequence(PyObject *sequence, struct pair *pairs)
     return (int)count;
 }
 
+/* The headers argument, where threads run at once as a copy that is nobody else's; for core_let_go.  0 or -1. */
+static int steady_headers(core_state *state, PyObject *headers, PyObject **ret_headers)
+{
+#ifdef Py_GIL_DISABLED
+    if (is_none(headers))
+        *ret_headers = NULL;
+    else if (PyDict_CheckExact(headers))
+        *ret_headers = PyDict_Copy(headers);
+    else if (PyList_CheckExact(headers))
+        *ret_headers = PyList_AsTuple(headers);
+    else if (Py_IS_TYPE(headers, state->headers_type))
+        *ret_headers = (PyObject *)core_headers_from(state, headers);
+    else
+        *ret_headers = Py_NewRef(headers);
+    return *ret_headers == NULL && !is_none(headers) ? -1 : 0;
+#else
+    (void)state;
+    *ret_headers = headers;
+    return 0;
+#endif
+}
+
 /* The headers argument as pairs that point into it; -1: it is of another kind. */
 static int pairs_of(CoreClient *self, PyObject *headers, struct pair *pairs)
 {
@@ -200,13 +253,14 @@ static int add(rqx_headers *fields, rqx_slice name, rqx_slice value)
 /* The client's fields but for those that |pairs| name, then |pairs|.  0 or an RQX_ERR_ code. */
 static int merge_fields(CoreClient *self, const struct pair *pairs, int count, rqx_headers *fields)
 {
-    size_t own = rqx_headers_count(self->fields), i;
+    const rqx_headers *given = self->settings.fields;
+    size_t own = rqx_headers_count(given), i;
     int rc = 0, j;
 
     if (count == 0)
-        return rqx_headers_extend(fields, self->fields);
+        return rqx_headers_extend(fields, given);
     for (i = 0; rc == 0 && i < own; i++) {
-        rqx_field field = rqx_headers_at(self->fields, i);
+        rqx_field field = rqx_headers_at(given, i);
 
         for (j = 0; j < count && !same_name(field.name, pairs[j].name); j++)
             ;
@@ -234,7 +288,7 @@ static int tells_length(CoreClient *self, const struct pair *pairs, int count)
             if (same_name(pairs[j].name, names[i]))
                 return 1;
         }
-        if (rqx_headers_get(self->fields, names[i].data, names[i].len).data != NULL)
+        if (rqx_headers_get(self->settings.fields, names[i].data, names[i].len).data != NULL)
             return 1;
     }
     return 0;
@@ -250,18 +304,31 @@ static int is_empty_body(PyObject *const *args)
            (PyUnicode_CheckExact(content) && PyUnicode_GET_LENGTH(content) == 0);
 }
 
-static int set_fields(CoreClient *self, PyObject *const *args, rqx_request *native)
+/* 1 or 0. */
+static int set_pairs(CoreClient *self, PyObject *const *args, const struct pair *pairs, int count, rqx_request *native)
 {
     rqx_headers *fields = rqx_request_headers(native);
-    struct pair pairs[PAIRS_MAX];
-    int count = pairs_of(self, args[ARG_HEADERS], pairs);
 
-    if (count < 0 || !refresh_fields(self))
-        return 0;
     if (is_empty_body(args) && expects_body(rqx_request_method(native)) && !tells_length(self, pairs, count) &&
         rqx_headers_add(fields, "Content-Length", 14, "0", 1) < 0)
         return 0;
     return merge_fields(self, pairs, count, fields) == 0;
+}
+
+/* 1; 0: not here; -1 with an exception. */
+static int set_fields(CoreClient *self, PyObject *const *args, unsigned generation, rqx_request *native)
+{
+    struct pair pairs[PAIRS_MAX];
+    PyObject *headers;
+    int count, rc = 0;
+
+    if (steady_headers(self->state, args[ARG_HEADERS], &headers) < 0)
+        return -1;
+    count = pairs_of(self, headers, pairs);
+    if (count >= 0 && refresh_fields(self, generation))
+        rc = set_pairs(self, args, pairs, count, native);
+    core_let_go(headers);
+    return rc;
 }
 
 /* --- credentials --- */
@@ -288,14 +355,26 @@ static int set_credentials(PyObject *value, rqx_headers *fields)
     return rqx_headers_set(fields, "Authorization", 13, PyBytes_AS_STRING(value), (size_t)PyBytes_GET_SIZE(value)) == 0;
 }
 
+/* The client's own, if the settings are still the same.  1 or 0. */
+static int set_own_auth(CoreClient *self, unsigned generation, rqx_headers *fields)
+{
+    int rc = 0;
+
+    CORE_LOCK(self);
+    if (core_settings_hold(self, generation))
+        rc = self->settings.auth == NULL ? 1 : set_credentials(self->settings.auth, fields);
+    CORE_UNLOCK();
+    return rc;
+}
+
 /* 1 with the credentials set, if there are any; 0: not here; -1 with an exception. */
-static int set_auth(CoreClient *self, PyObject *auth, rqx_headers *fields)
+static int set_auth(CoreClient *self, PyObject *auth, unsigned generation, rqx_headers *fields)
 {
     PyObject *value, *marker;
     int rc = 0;
 
     if (is_default(self->state, auth))
-        return self->auth == NULL ? 1 : set_credentials(self->auth, fields);
+        return set_own_auth(self, generation, fields);
     if (auth == Py_None)
         return 1;
     if (PyTuple_CheckExact(auth))
@@ -375,36 +454,33 @@ static int set_body(CoreClient *self, PyObject *const *args, rqx_request *native
 
 /* --- timeouts --- */
 
-/* 1; 0: not here. */
-static int set_timeouts(CoreClient *self, PyObject *timeout, rqx_request *native)
+/* Timeouts that were given with the request.  1; 0: not here. */
+static int set_timeouts(core_state *state, PyObject *timeout, rqx_request *native)
 {
     rqx_timeouts values;
     int64_t all = RQX_NO_TIMEOUT;
 
-    if (is_default(self->state, timeout)) {
-        rqx_request_set_timeouts(native, &self->timeouts);
-        return 1;
-    }
     if (timeout == Py_None || PyFloat_CheckExact(timeout) || PyLong_CheckExact(timeout)) {
         if (core_milliseconds(timeout, &all) < 0) {
             PyErr_Clear();
             return 0;
         }
         values = (rqx_timeouts){all, all, all, all, RQX_NO_TIMEOUT, 0, 0};
-    } else if (PyTuple_Check(timeout) || core_timeouts_of(self->state, timeout, &values) < 0) {
+    } else if (PyTuple_Check(timeout) || core_timeouts_of(state, timeout, &values) < 0) {
         PyErr_Clear();
         return 0;
     }
     rqx_request_set_timeouts(native, &values);
     return 1;
 }
+
 /* --- putting it together --- */
 
 #define METHOD_MAX 32
 
-static int new_native(CoreClient *self, PyObject *const *args, rqx_request **ret_native)
+static int new_native(CoreClient *self, PyObject *const *args, unsigned generation, rqx_request **ret_native)
 {
-    rqx_url *url = find_url(self, args[ARG_URL]);
+    rqx_url *url = find_url(self, args[ARG_URL], generation);
     char upper[METHOD_MAX];
     rqx_slice method;
 
@@ -415,18 +491,36 @@ static int new_native(CoreClient *self, PyObject *const *args, rqx_request **ret
         upper[i] = (char)(method.data[i] >= 'a' && method.data[i] <= 'z' ? method.data[i] - 0x20 : method.data[i]);
     return rqx_request_new(upper, method.len, url, ret_native) == 0;
 }
-int core_fast_fill(CoreClient *self, PyObject *const *args, core_fast *fast)
+
+int core_fast_start(CoreClient *self, PyObject *const *args, unsigned generation, core_fast *fast)
 {
+    core_settings *settings = &self->settings;
     int rc;
 
-    if (!new_native(self, args, &fast->native))
+    if (!new_native(self, args, generation, &fast->native))
         return PyErr_Occurred() ? -1 : 0;
-    rc = set_fields(self, args, fast->native);
-    if (rc == 1)
-        rc = set_timeouts(self, args[ARG_TIMEOUT], fast->native);
+    rc = set_fields(self, args, generation, fast->native);
+    if (rc != 1 || !core_settings_hold(self, generation))
+        return rc < 0 ? -1 : 0;
+    fast->transport = (CoreTransport *)Py_NewRef((PyObject *)settings->transport);
+    if (is_default(self->state, args[ARG_TIMEOUT])) {
+        rqx_request_set_timeouts(fast->native, &settings->timeouts);
+        fast->timeout = Py_NewRef(settings->timeout);
+    }
+    return 1;
+}
+
+int core_fast_complete(CoreClient *self, PyObject *const *args, unsigned generation, core_fast *fast)
+{
+    int rc = 1;
+
+    if (fast->timeout == NULL) {
+        rc = set_timeouts(self->state, args[ARG_TIMEOUT], fast->native);
+        fast->timeout = Py_NewRef(args[ARG_TIMEOUT]);
+    }
     if (rc == 1)
         rc = set_body(self, args, fast->native, &fast->content);
     if (rc == 1)
-        rc = set_auth(self, args[ARG_AUTH], rqx_request_headers(fast->native));
+        rc = set_auth(self, args[ARG_AUTH], generation, rqx_request_headers(fast->native));
     return rc;
 }

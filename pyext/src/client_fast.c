@@ -8,52 +8,56 @@
 #include "transport.h"
 #include "url.h"
 
+#include <string.h>
+
 /* --- settings --- */
 
-static void forget_urls(CoreClient *self)
+static void drop_settings(core_settings *settings)
 {
+    Py_XDECREF((PyObject *)settings->transport);
+    Py_XDECREF((PyObject *)settings->headers);
+    Py_XDECREF(settings->auth);
+    Py_XDECREF(settings->cookies);
+    Py_XDECREF(settings->event_hooks);
+    Py_XDECREF(settings->base_url);
+    Py_XDECREF(settings->default_encoding);
+    Py_XDECREF(settings->timeout);
+    rqx_headers_free(settings->fields);
     for (int i = 0; i < CORE_URL_CACHE; i++) {
-        PyObject *text = self->urls[i].text;
-
-        self->urls[i].text = NULL;
-        rqx_url_unref(self->urls[i].url);
-        self->urls[i].url = NULL;
-        Py_XDECREF(text);
+        rqx_url_unref(settings->urls[i].url);
+        Py_XDECREF(settings->urls[i].text);
     }
 }
 
 void core_fast_clear(CoreClient *self)
 {
-    self->enabled = 0;
-    Py_CLEAR(self->transport);
-    Py_CLEAR(self->headers);
-    Py_CLEAR(self->auth);
-    Py_CLEAR(self->cookies);
-    Py_CLEAR(self->event_hooks);
-    Py_CLEAR(self->base_url);
-    Py_CLEAR(self->default_encoding);
-    Py_CLEAR(self->timeout);
-    rqx_headers_free(self->fields);
-    self->fields = NULL;
-    forget_urls(self);
+    core_settings old = self->settings;
+
+    memset(&self->settings, 0, sizeof self->settings);
+    self->generation++;
+    drop_settings(&old);
 }
 
 int core_fast_traverse(CoreClient *self, visitproc visit, void *arg)
 {
-    Py_VISIT((PyObject *)self->transport);
-    Py_VISIT((PyObject *)self->headers);
-    Py_VISIT(self->cookies);
-    Py_VISIT(self->event_hooks);
-    Py_VISIT(self->base_url);
-    Py_VISIT(self->default_encoding);
-    Py_VISIT(self->timeout);
+    const core_settings *settings = &self->settings;
+
+    Py_VISIT((PyObject *)settings->transport);
+    Py_VISIT((PyObject *)settings->headers);
+    Py_VISIT(settings->cookies);
+    Py_VISIT(settings->event_hooks);
+    Py_VISIT(settings->base_url);
+    Py_VISIT(settings->default_encoding);
+    Py_VISIT(settings->timeout);
     return 0;
 }
 
-/* A number that changes when |type| or one of its bases is changed; 0: it has none. */
+/* A number that changes when |type| or one of its bases is changed, by whatever thread; 0: it has none. */
 static unsigned int type_tag(PyTypeObject *type)
 {
-#if PY_VERSION_HEX >= 0x030D0000 /* the flag is never set from 3.13 on: a tag that is not valid is 0 */
+#if defined(Py_GIL_DISABLED)
+    return __atomic_load_n(&type->tp_version_tag, __ATOMIC_RELAXED);
+#elif PY_VERSION_HEX >= 0x030D0000 /* the flag is never set from 3.13 on: a tag that is not valid is 0 */
     return type->tp_version_tag;
 #else
     return type->tp_flags & Py_TPFLAGS_VALID_VERSION_TAG ? type->tp_version_tag : 0;
@@ -77,30 +81,34 @@ static PyTypeObject *transport_class(CoreClient *self)
     return (PyTypeObject *)self->state->registered[self->is_async ? CORE_AsyncHTTPTransport : CORE_HTTPTransport];
 }
 
-static void note_tags(CoreClient *self)
+static Py_ssize_t dict_size(const CoreClient *self)
+{
+    return self->dict == NULL ? 0 : PyDict_GET_SIZE(self->dict);
+}
+
+static void note_tags(CoreClient *self, core_settings *settings)
 {
     PyTypeObject *transport = transport_class(self);
     core_state *state = self->state;
     char unused;
 
-    self->type_tag = fresh_tag(Py_TYPE(self), state->names._fast_log, NULL, &unused);
-    self->transport_tag = 0;
+    settings->type_tag = fresh_tag(Py_TYPE(self), state->names._fast_log, NULL, &unused);
     if (transport != NULL && self->is_async)
-        self->transport_tag =
-            fresh_tag(transport, state->names.handle_async_request, state->async_handler, &self->transport_is_own);
+        settings->transport_tag =
+            fresh_tag(transport, state->names.handle_async_request, state->async_handler, &settings->transport_is_own);
     else if (transport != NULL)
-        self->transport_tag =
-            fresh_tag(transport, state->names.handle_request, state->sync_handler, &self->transport_is_own);
-    self->dict_size = self->dict == NULL ? 0 : PyDict_GET_SIZE(self->dict);
+        settings->transport_tag =
+            fresh_tag(transport, state->names.handle_request, state->sync_handler, &settings->transport_is_own);
 }
 
 static int tags_hold(CoreClient *self)
 {
     PyTypeObject *transport = transport_class(self);
+    const core_settings *settings = &self->settings;
 
-    return self->type_tag != 0 && self->type_tag == type_tag(Py_TYPE(self)) && transport != NULL &&
-           self->transport_tag != 0 && self->transport_tag == type_tag(transport) &&
-           self->dict_size == (self->dict == NULL ? 0 : PyDict_GET_SIZE(self->dict));
+    return settings->type_tag != 0 && settings->type_tag == type_tag(Py_TYPE(self)) && transport != NULL &&
+           settings->transport_tag != 0 && settings->transport_tag == type_tag(transport) &&
+           settings->dict_size == dict_size(self);
 }
 
 static int attribute_ms(PyObject *timeout, PyObject *name, int64_t *ret_ms)
@@ -133,66 +141,115 @@ int core_timeouts_of(core_state *state, PyObject *timeout, rqx_timeouts *ret_tim
     return 0;
 }
 
-static void keep(PyObject **field, PyObject *value)
+static PyObject *kept(PyObject *value)
 {
-    Py_XSETREF(*field, value == NULL || value == Py_None ? NULL : Py_NewRef(value));
+    return value == NULL || value == Py_None ? NULL : Py_NewRef(value);
 }
 
-static int keep_base_url(CoreClient *self, PyObject *url)
+static int keep_base_url(core_state *state, PyObject *url, PyObject **ret_url)
 {
     rqx_url *native;
 
-    if (url == NULL || url == Py_None) {
-        Py_CLEAR(self->base_url);
+    if (url == NULL || url == Py_None)
         return 0;
-    }
-    if (!CoreURL_Check(self->state, url)) {
+    if (!CoreURL_Check(state, url)) {
         PyErr_SetString(PyExc_TypeError, "base_url must be a URL");
         return -1;
     }
     native = core_url_native(url);
     if (native == NULL)
         return -1;
-    keep(&self->base_url, rqx_url_host(native).len == 0 ? NULL : url);
+    *ret_url = rqx_url_host(native).len == 0 ? NULL : Py_NewRef(url);
     return 0;
+}
+
+/* The settings as they were given; borrowed. */
+struct given {
+    PyObject *transport;
+    PyObject *headers;
+    PyObject *auth;
+    PyObject *timeout;
+    PyObject *cookies;
+    PyObject *hooks;
+    PyObject *base_url;
+    PyObject *encoding;
+};
+
+/* 0 or -1; |settings| then allow no fast path. */
+static int fill_settings(core_state *state, const struct given *given, core_settings *settings)
+{
+    PyObject *encoding = given->encoding;
+
+    if (!PyObject_TypeCheck(given->transport, state->transport_type) || !CoreHeaders_Check(state, given->headers) ||
+        (given->auth != Py_None && !PyBytes_Check(given->auth))) {
+        PyErr_SetString(PyExc_TypeError, "_fast_configure(): wrong type");
+        return -1;
+    }
+    if (core_timeouts_of(state, given->timeout, &settings->timeouts) < 0 ||
+        keep_base_url(state, given->base_url, &settings->base_url) < 0)
+        return -1;
+    settings->transport = (CoreTransport *)Py_NewRef(given->transport);
+    settings->headers = (CoreHeaders *)Py_NewRef(given->headers);
+    settings->auth = kept(given->auth);
+    settings->timeout = kept(given->timeout);
+    settings->cookies = kept(given->cookies);
+    settings->event_hooks = kept(given->hooks);
+    if (PyUnicode_Check(encoding) && PyUnicode_CompareWithASCIIString(encoding, "utf-8") == 0)
+        encoding = Py_None;
+    settings->default_encoding = kept(encoding);
+    settings->enabled = 1;
+    return 0;
+}
+
+/* Puts |fresh| in the place of the settings unless those are of a later turn; what is not kept is dropped. */
+static void replace_settings(CoreClient *self, core_settings *fresh, uint64_t turn)
+{
+    core_settings old = *fresh;
+
+    CORE_LOCK(self);
+    if (turn == 0)
+        turn = ++self->turns;
+    if (turn >= self->turn) {
+        old = self->settings;
+        self->settings = *fresh;
+        self->settings.dict_size = dict_size(self);
+        self->generation++;
+        self->turn = turn;
+    }
+    CORE_UNLOCK();
+    drop_settings(&old);
+}
+
+PyObject *core_fast_turn(PyObject *op, PyObject *unused)
+{
+    uint64_t turn;
+
+    (void)unused;
+    CORE_LOCK(op);
+    turn = ++((CoreClient *)op)->turns;
+    CORE_UNLOCK();
+    return PyLong_FromUnsignedLongLong(turn);
 }
 
 PyObject *core_fast_configure(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"enabled",     "transport", "headers",          "auth", "timeout", "cookies",
-                            "event_hooks", "base_url",  "default_encoding", NULL};
+                            "event_hooks", "base_url",  "default_encoding", "turn", NULL};
+    struct given given = {Py_None, Py_None, Py_None, Py_None, Py_None, Py_None, Py_None, Py_None};
     CoreClient *self = (CoreClient *)op;
-    PyObject *transport = Py_None, *headers = Py_None, *auth = Py_None, *timeout = Py_None, *cookies = Py_None;
-    PyObject *hooks = Py_None, *base_url = Py_None, *encoding = Py_None;
-    core_state *state = self->state;
-    int enabled = 0;
+    core_settings fresh = {.transport = NULL};
+    unsigned long long turn = 0;
+    int enabled = 0, rc = 0;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$pOOOOOOOO:_fast_configure", names, &enabled, &transport, &headers,
-                                     &auth, &timeout, &cookies, &hooks, &base_url, &encoding))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$pOOOOOOOOK:_fast_configure", names, &enabled, &given.transport,
+                                     &given.headers, &given.auth, &given.timeout, &given.cookies, &given.hooks,
+                                     &given.base_url, &given.encoding, &turn))
         return NULL;
-    core_fast_clear(self);
-    self->opened = 0;
-    if (enabled && transport != Py_None && headers != Py_None && timeout != Py_None) {
-        if (!PyObject_TypeCheck(transport, state->transport_type) || !CoreHeaders_Check(state, headers) ||
-            (auth != Py_None && !PyBytes_Check(auth))) {
-            PyErr_SetString(PyExc_TypeError, "_fast_configure(): wrong type");
-            return NULL;
-        }
-        if (core_timeouts_of(state, timeout, &self->timeouts) < 0 || keep_base_url(self, base_url) < 0)
-            return NULL;
-        self->transport = (CoreTransport *)Py_NewRef(transport);
-        self->headers = (CoreHeaders *)Py_NewRef(headers);
-        keep(&self->auth, auth);
-        keep(&self->timeout, timeout);
-        keep(&self->cookies, cookies);
-        keep(&self->event_hooks, hooks);
-        if (PyUnicode_Check(encoding) && PyUnicode_CompareWithASCIIString(encoding, "utf-8") == 0)
-            encoding = Py_None;
-        keep(&self->default_encoding, encoding);
-        self->enabled = 1;
-    }
-    note_tags(self);
-    Py_RETURN_NONE;
+    note_tags(self, &fresh);
+    if (enabled && given.transport != Py_None && given.headers != Py_None && given.timeout != Py_None)
+        rc = fill_settings(self->state, &given, &fresh);
+    replace_settings(self, &fresh, turn);
+    return rc < 0 ? NULL : Py_NewRef(Py_None);
 }
 /* --- conditions --- */
 
@@ -207,31 +264,48 @@ static int args_allow(CoreClient *self, PyObject *const *args, char *ret_follows
            is_none(args[ARG_COOKIES]) && is_none(args[ARG_EXTENSIONS]) && is_none(args[ARG_PARAMS]);
 }
 
+#ifdef Py_GIL_DISABLED
+static int list_empty(PyObject *dict, PyObject *key)
+{
+    PyObject *list;
+    int empty, rc = core_dict_item(dict, key, &list);
+
+    if (rc <= 0)
+        return rc == 0;
+    empty = PyList_CheckExact(list) && PyList_GET_SIZE(list) == 0;
+    Py_DECREF(list);
+    return empty;
+}
+#else
 static int list_empty(PyObject *dict, PyObject *key)
 {
     PyObject *list = PyDict_GetItemWithError(dict, key);
 
     return list == NULL ? !PyErr_Occurred() : PyList_CheckExact(list) && PyList_GET_SIZE(list) == 0;
 }
+#endif
 
 static int hooks_allow(CoreClient *self)
 {
-    PyObject *hooks = self->event_hooks;
+    PyObject *hooks = core_hold(self->settings.event_hooks);
+    int allow = hooks == NULL ||
+                (PyDict_CheckExact(hooks) && list_empty(hooks, self->state->names.request) &&
+                 list_empty(hooks, self->state->names.response) && list_empty(hooks, self->state->names.informational));
 
-    return hooks == NULL ||
-           (PyDict_CheckExact(hooks) && list_empty(hooks, self->state->names.request) &&
-            list_empty(hooks, self->state->names.response) && list_empty(hooks, self->state->names.informational));
+    core_let_go(hooks);
+    return allow;
 }
 
 /* Whether the cookie jar is empty, or not even made.  1, 0, or -1 with an exception. */
 static int cookies_allow(CoreClient *self)
 {
-    PyObject *jar, *cookies;
+    PyObject *owner = core_hold(self->settings.cookies), *jar, *cookies;
     int empty;
 
-    if (self->cookies == NULL)
+    if (owner == NULL)
         return 1;
-    jar = PyObject_GetAttr(self->cookies, self->state->names._jar);
+    jar = PyObject_GetAttr(owner, self->state->names._jar);
+    core_let_go(owner);
     if (jar == NULL)
         return -1;
     if (jar == Py_None) {
@@ -249,26 +323,11 @@ static int cookies_allow(CoreClient *self)
     return empty;
 }
 
-/* Once a client, and again after each change of its settings. */
 static int open_client(CoreClient *self)
 {
-    PyObject *value = PyObject_GetAttr((PyObject *)self, self->state->names._state), *opened;
-    long number = value == NULL ? -1 : PyLong_AsLong(value);
-    int rc;
-
-    Py_XDECREF(value);
-    if (number == -1 && PyErr_Occurred())
-        return -1;
-    if (number != 1 && number != 2)
-        return 0;
-    if (number == 1) {
-        opened = PyLong_FromLong(2);
-        rc = opened == NULL ? -1 : PyObject_SetAttr((PyObject *)self, self->state->names._state, opened);
-        Py_XDECREF(opened);
-        if (rc < 0)
-            return -1;
-    }
-    self->opened = 1;
+    if (self->phase != CORE_CLIENT_UNOPENED)
+        return self->phase == CORE_CLIENT_OPENED;
+    self->phase = CORE_CLIENT_OPENED;
     return 1;
 }
 
@@ -280,22 +339,24 @@ static int reconfigure(CoreClient *self)
     return result == NULL ? -1 : 0;
 }
 
-/* 1, 0, or -1 with an exception. */
-static int settings_allow(CoreClient *self)
+/* Whether the settings, whose |*ret_generation| it tells, allow the fast path.  1, 0, or -1 with an exception. */
+static int settings_allow(CoreClient *self, unsigned *ret_generation)
 {
     int rc;
 
     if (!tags_hold(self) && reconfigure(self) < 0)
         return -1;
-    if (!self->enabled || !self->transport_is_own || self->transport->closed)
+    *ret_generation = self->generation;
+    if (!self->settings.enabled || !self->settings.transport_is_own || self->settings.transport->closed)
         return 0;
     if (!hooks_allow(self))
         return PyErr_Occurred() ? -1 : 0;
     rc = cookies_allow(self);
-    if (rc <= 0)
-        return rc;
-    return self->opened ? 1 : open_client(self);
+    if (rc <= 0 || !core_settings_hold(self, *ret_generation))
+        return rc < 0 ? -1 : 0;
+    return open_client(self);
 }
+
 /* --- the request --- */
 
 void core_fast_drop(core_fast *fast)
@@ -304,6 +365,7 @@ void core_fast_drop(core_fast *fast)
 
     fast->native = NULL;
     rqx_request_unref(native);
+    Py_CLEAR(fast->transport);
     Py_CLEAR(fast->content);
     Py_CLEAR(fast->timeout);
 }
@@ -311,20 +373,23 @@ void core_fast_drop(core_fast *fast)
 int core_fast_build(CoreClient *self, PyObject *const *args, core_fast *ret_fast)
 {
     core_fast fast = {.native = NULL};
-    int rc;
+    unsigned generation = 0;
+    int rc = 0;
 
-    if (!args_allow(self, args, &fast.follows))
-        return 0;
-    rc = settings_allow(self);
+    CORE_LOCK(self);
+    if (args_allow(self, args, &fast.follows))
+        rc = settings_allow(self, &generation);
     if (rc == 1)
-        rc = core_fast_fill(self, args, &fast);
+        rc = core_fast_start(self, args, generation, &fast);
+    CORE_UNLOCK();
+    if (rc == 1)
+        rc = core_fast_complete(self, args, generation, &fast);
     if (rc != 1) {
         core_fast_drop(&fast);
         return rc;
     }
     if (fast.follows)
         rqx_request_set_max_redirect_body(fast.native, CORE_MAX_REDIRECT_BODY);
-    fast.timeout = Py_XNewRef(is_default(self->state, args[ARG_TIMEOUT]) ? self->timeout : args[ARG_TIMEOUT]);
     *ret_fast = fast;
     return 1;
 }
@@ -342,15 +407,13 @@ static int call_method(CoreClient *self, PyObject *name, PyObject *response)
 /* The logger, borrowed, once somebody has imported logging; NULL: nobody has, or with an exception. */
 static PyObject *logger_of(core_state *state)
 {
-    PyObject *logging;
+    PyObject *logger = core_kept(&state->logger), *logging;
 
-    if (state->logger != NULL)
-        return state->logger;
-    logging = PyDict_GetItemWithError(PyImport_GetModuleDict(), state->names.logging);
-    if (logging == NULL)
-        return NULL;
-    state->logger = PyObject_CallMethod(logging, "getLogger", "s", "requestx");
-    return state->logger;
+    if (logger != NULL || core_dict_item(PyImport_GetModuleDict(), state->names.logging, &logging) <= 0)
+        return logger;
+    logger = core_keep_first(&state->logger, PyObject_CallMethod(logging, "getLogger", "s", "requestx"));
+    Py_DECREF(logging);
+    return logger;
 }
 
 /* Whether the log takes INFO: what Logger.isEnabledFor found out before, if it did. */
@@ -364,7 +427,7 @@ static int log_is_on(core_state *state)
     cache = PyObject_GetAttr(logger, state->names._cache);
     if (cache != NULL && PyDict_CheckExact(cache)) {
         known = PyDict_GetItemWithError(cache, state->info_level);
-        if (known == Py_False) {
+        if (known == Py_False) { /* nothing else is looked into, for it might be gone */
             Py_DECREF(cache);
             return 0;
         }
@@ -397,8 +460,13 @@ PyObject *core_fast_finish(CoreClient *self, rqx_response *native, const core_fa
     const rqx_headers *headers = rqx_response_headers(native);
     int has_cookies = rqx_headers_get(headers, "set-cookie", 10).data != NULL, rc = 0;
     int redirects = is_redirect(rqx_response_status(native), headers);
-    PyObject *response = core_response_make(state, native, fast, self->default_encoding);
+    PyObject *encoding, *response;
 
+    CORE_LOCK(self);
+    encoding = core_hold(self->settings.default_encoding);
+    CORE_UNLOCK();
+    response = core_response_make(state, native, fast, encoding);
+    core_let_go(encoding);
     if (response == NULL) {
         rqx_response_unref(native);
         return NULL;

@@ -67,11 +67,10 @@ static PyObject *finish(CoreClient *self, rqx_response *native, const core_fast 
 
 static PyObject *send(CoreClient *self, const core_fast *fast)
 {
-    CoreTransport *transport = (CoreTransport *)Py_NewRef((PyObject *)self->transport);
     core_state *state = self->state;
     core_sync_exchange *exchange = NULL;
     PyObject *result = NULL;
-    int rc = perform_or_fork(transport, fast->native, &exchange);
+    int rc = perform_or_fork(fast->transport, fast->native, &exchange);
 
     if (rc == RQX_AGAIN && PyErr_CheckSignals() == 0)
         rc = core_wait(state, exchange, RQX_EVENT_DONE);
@@ -90,7 +89,6 @@ static PyObject *send(CoreClient *self, const core_fast *fast)
     }
     if (exchange != NULL)
         core_sync_release(exchange);
-    Py_DECREF(transport);
     core_graveyard_drain(state);
     return result;
 }

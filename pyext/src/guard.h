@@ -76,4 +76,28 @@ int core_dict_item(PyObject *dict, PyObject *key, PyObject **ret_value);
 /* The item at |index| of a list, a new reference; NULL without an exception past its end. */
 PyObject *core_list_item(PyObject *list, Py_ssize_t index);
 
+/*
+ * References for the quickest ways alone, over calls that run no Python code: with the GIL nothing that a field holds
+ * goes away in those, and none is taken.
+ */
+#ifdef Py_GIL_DISABLED
+static inline PyObject *core_hold(PyObject *op)
+{
+    return Py_XNewRef(op);
+}
+static inline void core_let_go(PyObject *op)
+{
+    Py_XDECREF(op);
+}
+#else
+static inline PyObject *core_hold(PyObject *op)
+{
+    return op;
+}
+static inline void core_let_go(PyObject *op)
+{
+    (void)op;
+}
+#endif
+
 #endif

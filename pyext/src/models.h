@@ -9,6 +9,7 @@
 
 #include "core.h"
 
+/* The guard of the object guards all of it. */
 typedef struct CoreRequest {
     PyObject_HEAD PyObject *method; /* str, upper case */
     PyObject *url;                  /* URL */
@@ -20,18 +21,22 @@ typedef struct CoreRequest {
     PyObject *weakrefs;
 } CoreRequest;
 
+/*
+ * The guard of the object guards all of it but for what never changes once somebody else can have the object.  Of
+ * |native| any thread may read what the head told; its body is read, and given up, under the guard.
+ */
 typedef struct CoreResponse {
     PyObject_HEAD int status;
     char is_closed;
     char is_stream_consumed;
-    char complete;              /* |native| holds the whole body */
-    rqx_response *native;       /* NULL: not of the engine */
+    char complete;              /* never changes: |native| holds the whole body */
+    rqx_response *native;       /* never changes; NULL: not of the engine */
     Py_ssize_t downloaded;      /* bytes of the body as received */
     PyObject *status_code;      /* as given; NULL: int of |status| */
     PyObject *headers;          /* NULL: those of |native| */
     PyObject *request;          /* NULL: that of |native|, or none */
-    PyObject *request_content;  /* bytes that |native|'s request sent; NULL: none */
-    PyObject *request_timeout;  /* its timeout as given: Timeout, number or None; NULL: none */
+    PyObject *request_content;  /* never changes: bytes that |native|'s request sent; NULL: none */
+    PyObject *request_timeout;  /* never changes: its timeout as given: Timeout, number or None; NULL: none */
     PyObject *extensions;       /* NULL: made when asked for */
     PyObject *history;          /* NULL: empty */
     PyObject *next_request;     /* NULL: None */
@@ -48,7 +53,8 @@ typedef struct CoreResponse {
 PyObject *core_json_encode(core_state *state, PyObject *object);
 /* A ByteStream of |content|. */
 PyObject *core_byte_stream(core_state *state, PyObject *content);
-/* Adds fields that are not there yet, from a dict of str; Transfer-Encoding yields to Content-Length. */
+/* Adds fields that are not there yet, from a dict of str; Transfer-Encoding yields to Content-Length.  Takes the guard
+ * of |headers|. */
 int core_headers_defaults(core_state *state, PyObject *headers, PyObject *defaults);
 
 /* A Request of what is known to be good.  New references are taken; |content| is bytes or NULL (empty). */
@@ -56,9 +62,12 @@ PyObject *core_request_make(core_state *state, PyObject *method, PyObject *url, 
 /* The most that is kept of the body of a redirect that is followed, bytes as received. */
 #define CORE_MAX_REDIRECT_BODY (1024 * 1024)
 
-/* What the fast path sends, and what of it only Python knows; references. */
+struct CoreTransport;
+
+/* What the fast path sends, with what, and what of it only Python knows; references. */
 typedef struct core_fast {
     rqx_request *native;
+    struct CoreTransport *transport;
     PyObject *content; /* bytes of the body, or NULL */
     PyObject *timeout; /* Timeout, number or None */
     char follows;      /* redirects are to be followed */
@@ -77,5 +86,23 @@ PyObject *core_response_make(core_state *state, rqx_response *native, const core
                              PyObject *default_encoding);
 /* A Response whose head alone is there.  On success, takes ownership of |native|. */
 PyObject *core_response_streamed(core_state *state, rqx_response *native, PyObject *stream, PyObject *request);
+
+/*
+ * Puts |made| (stolen; NULL: with an exception) into a field of an object whose guard is held, unless something came
+ * there while it was made.  What is there then, a new reference; NULL if |made| is.
+ */
+PyObject *core_field_first(PyObject **field, PyObject *made);
+/* Puts |value| (stolen, or NULL) into such a field. */
+static inline void core_field_put(PyObject **field, PyObject *value)
+{
+    PyObject *old = *field;
+
+#ifdef Py_GIL_DISABLED
+    __atomic_store_n(field, value, __ATOMIC_RELEASE); /* a T_OBJECT_EX member is read without the guard */
+#else
+    *field = value;
+#endif
+    Py_XDECREF(old);
+}
 
 #endif

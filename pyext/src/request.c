@@ -8,29 +8,46 @@
 #include <stddef.h>
 #include <string.h>
 
+PyObject *core_field_first(PyObject **field, PyObject *made)
+{
+    PyObject *first = *field;
+
+    if (made == NULL)
+        return NULL;
+    if (first == NULL) {
+        core_field_put(field, Py_NewRef(made));
+        return made;
+    }
+    Py_INCREF(first);
+    Py_DECREF(made);
+    return first;
+}
+
+static PyObject *make_json_encode(core_state *state)
+{
+    PyObject *json = PyImport_ImportModule("json"), *none = PyTuple_New(0), *kwargs, *encoder = NULL, *encode = NULL;
+    PyObject *type = json == NULL ? NULL : PyObject_GetAttrString(json, "JSONEncoder");
+
+    kwargs = Py_BuildValue("{s:O,s:O,s:(ss)}", "ensure_ascii", Py_False, "allow_nan", Py_False, "separators", ",", ":");
+    if (type != NULL && none != NULL && kwargs != NULL)
+        encoder = PyObject_Call(type, none, kwargs);
+    if (encoder != NULL)
+        encode = PyObject_GetAttr(encoder, state->names.encode);
+    Py_XDECREF(json);
+    Py_XDECREF(type);
+    Py_XDECREF(none);
+    Py_XDECREF(kwargs);
+    Py_XDECREF(encoder);
+    return encode;
+}
+
 PyObject *core_json_encode(core_state *state, PyObject *object)
 {
-    PyObject *text, *bytes;
+    PyObject *encode = core_kept(&state->json_encode), *text, *bytes;
 
-    if (state->json_encode == NULL) {
-        PyObject *json = PyImport_ImportModule("json"), *type, *encoder = NULL, *none = PyTuple_New(0), *kwargs;
-
-        type = json == NULL ? NULL : PyObject_GetAttrString(json, "JSONEncoder");
-        kwargs =
-            Py_BuildValue("{s:O,s:O,s:(ss)}", "ensure_ascii", Py_False, "allow_nan", Py_False, "separators", ",", ":");
-        if (type != NULL && none != NULL && kwargs != NULL)
-            encoder = PyObject_Call(type, none, kwargs);
-        if (encoder != NULL)
-            state->json_encode = PyObject_GetAttr(encoder, state->names.encode);
-        Py_XDECREF(json);
-        Py_XDECREF(type);
-        Py_XDECREF(none);
-        Py_XDECREF(kwargs);
-        Py_XDECREF(encoder);
-        if (state->json_encode == NULL)
-            return NULL;
-    }
-    text = PyObject_CallOneArg(state->json_encode, object);
+    if (encode == NULL && (encode = core_keep_first(&state->json_encode, make_json_encode(state))) == NULL)
+        return NULL;
+    text = PyObject_CallOneArg(encode, object);
     if (text == NULL)
         return NULL;
     bytes = PyUnicode_AsUTF8String(text);
@@ -51,11 +68,14 @@ static const char *const method_names[] = {"GET",   "HEAD",    "POST",    "PUT",
 PyObject *core_method_text(core_state *state, rqx_slice method)
 {
     for (size_t i = 0; i < sizeof method_names / sizeof method_names[0]; i++) {
+        PyObject *text;
+
         if (strlen(method_names[i]) != method.len || memcmp(method_names[i], method.data, method.len) != 0)
             continue;
-        if (state->methods[i] == NULL)
-            state->methods[i] = PyUnicode_InternFromString(method_names[i]);
-        return Py_XNewRef(state->methods[i]);
+        text = core_kept(&state->methods[i]);
+        if (text == NULL)
+            text = core_keep_first(&state->methods[i], PyUnicode_InternFromString(method_names[i]));
+        return Py_XNewRef(text);
     }
     return PyUnicode_DecodeLatin1(method.data, (Py_ssize_t)method.len, "strict");
 }
@@ -68,6 +88,7 @@ int core_headers_defaults(core_state *state, PyObject *headers, PyObject *defaul
 
     if (more == NULL)
         return -1;
+    CORE_LOCK(headers);
     for (Py_ssize_t i = 0; rc == 0 && i < more->count; i++) {
         core_field *field = &more->fields[i];
         const char *key = PyBytes_AS_STRING(field->key);
@@ -77,9 +98,19 @@ int core_headers_defaults(core_state *state, PyObject *headers, PyObject *defaul
         if (!core_headers_has(list, key, PyBytes_GET_SIZE(field->key)))
             rc = core_headers_append(list, field->raw, field->value);
     }
+    CORE_UNLOCK();
     Py_DECREF(more);
     return rc;
 }
+
+/* A Request in its __init__, and what its first fields were given: the fields may be others' by now.  References. */
+struct making {
+    core_state *state;
+    CoreRequest *self;
+    PyObject *method;
+    PyObject *url;
+    CoreHeaders *headers;
+};
 
 static int append_length(CoreHeaders *headers, Py_ssize_t length)
 {
@@ -100,28 +131,31 @@ static int is_method(PyObject *method, const char *name)
 }
 
 /* Puts Host first, and Content-Length: 0 where a body is expected and there is none. */
-static int add_auto_headers(core_state *state, CoreRequest *self)
+static int add_auto_headers(struct making *making)
 {
-    CoreHeaders *old = (CoreHeaders *)self->headers, *headers;
-    rqx_url *url = core_url_native(self->url);
+    CoreHeaders *old = making->headers, *headers;
+    rqx_url *url = core_url_native(making->url);
+    PyObject *method = making->method;
     rqx_slice authority;
     int rc = 0;
 
-    if (url == NULL || (headers = core_headers_new(state)) == NULL)
+    if (url == NULL || (headers = core_headers_new(making->state)) == NULL)
         return -1;
     authority = rqx_url_authority(url);
+    CORE_LOCK(old);
     if (!core_headers_has(old, "host", 4) && rqx_url_host(url).len > 0)
         rc = core_headers_append_text(headers, "Host", authority.data, (Py_ssize_t)authority.len);
     if (rc == 0 && !has_length(old) &&
-        (is_method(self->method, "POST") || is_method(self->method, "PUT") || is_method(self->method, "PATCH")))
+        (is_method(method, "POST") || is_method(method, "PUT") || is_method(method, "PATCH")))
         rc = append_length(headers, 0);
     for (Py_ssize_t i = 0; rc == 0 && i < old->count; i++)
         rc = core_headers_append(headers, old->fields[i].raw, old->fields[i].value);
+    CORE_UNLOCK();
     if (rc < 0) {
         Py_DECREF(headers);
         return -1;
     }
-    Py_SETREF(self->headers, (PyObject *)headers);
+    core_field_put(&making->self->headers, (PyObject *)headers);
     return 0;
 }
 
@@ -133,19 +167,23 @@ static int add_default(CoreHeaders *headers, const char *lower, const char *name
 }
 
 /* Takes |bytes| (stolen) as the whole body. */
-static int set_bytes_body(core_state *state, CoreRequest *self, PyObject *bytes, const char *content_type)
+static int set_bytes_body(struct making *making, PyObject *bytes, const char *content_type)
 {
-    CoreHeaders *headers = (CoreHeaders *)self->headers;
+    CoreHeaders *headers = making->headers;
+    Py_ssize_t len;
+    int rc = 0;
 
     if (bytes == NULL)
         return -1;
-    Py_XSETREF(self->content, bytes);
-    if ((PyBytes_GET_SIZE(bytes) > 0 || content_type != NULL) && !core_headers_has(headers, "content-length", 14) &&
-        append_length(headers, PyBytes_GET_SIZE(bytes)) < 0)
-        return -1;
-    if (content_type != NULL && add_default(headers, "content-type", "Content-Type", content_type) < 0)
-        return -1;
-    return add_auto_headers(state, self);
+    len = PyBytes_GET_SIZE(bytes);
+    core_field_put(&making->self->content, bytes);
+    CORE_LOCK(headers);
+    if ((len > 0 || content_type != NULL) && !core_headers_has(headers, "content-length", 14))
+        rc = append_length(headers, len);
+    if (rc == 0 && content_type != NULL)
+        rc = add_default(headers, "content-type", "Content-Type", content_type);
+    CORE_UNLOCK();
+    return rc < 0 ? -1 : add_auto_headers(making);
 }
 
 static int is_empty(PyObject *object)
@@ -154,27 +192,45 @@ static int is_empty(PyObject *object)
 }
 
 /* The boundary that a multipart Content-Type of the caller asks for; None if there is none. */
-static PyObject *given_boundary(core_state *state, CoreRequest *self)
+static PyObject *given_boundary(struct making *making)
 {
-    core_field *field = core_headers_find((CoreHeaders *)self->headers, "content-type", 12);
-    PyObject *function = core_registered(state, CORE_get_multipart_boundary_from_content_type);
+    PyObject *function = core_registered(making->state, CORE_get_multipart_boundary_from_content_type);
+    PyObject *value, *boundary;
+    core_field *field;
 
     if (function == NULL)
         return NULL;
-    if (field == NULL)
+    CORE_LOCK(making->headers);
+    field = core_headers_find(making->headers, "content-type", 12);
+    value = field == NULL ? NULL : Py_NewRef(field->value);
+    CORE_UNLOCK();
+    if (value == NULL)
         return Py_NewRef(Py_None);
-    return PyObject_CallOneArg(function, field->value);
+    boundary = PyObject_CallOneArg(function, value);
+    Py_DECREF(value);
+    return boundary;
+}
+
+/* The bytes of a ByteStream are the content.  0 or -1. */
+static int keep_content(CoreRequest *self, PyObject *stream)
+{
+    PyObject *empty = PyBytes_FromStringAndSize("", 0), *content;
+
+    content = empty == NULL ? NULL : PyObject_CallMethod(empty, "join", "O", stream);
+    Py_XDECREF(empty);
+    core_field_put(&self->content, content);
+    return content == NULL ? -1 : 0;
 }
 
 /* Any other body: encode_request() of the package. */
-static int encode_body(core_state *state, CoreRequest *self, PyObject *content, PyObject *data, PyObject *files,
-                       PyObject *json)
+static int encode_body(struct making *making, PyObject *content, PyObject *data, PyObject *files, PyObject *json)
 {
+    core_state *state = making->state;
     PyObject *function = core_registered(state, CORE_encode_request), *none = NULL, *kwargs = NULL, *pair = NULL;
-    PyObject *boundary, *type = core_registered(state, CORE_ByteStream);
+    PyObject *boundary, *stream, *type = core_registered(state, CORE_ByteStream);
     int rc = -1, is_bytes;
 
-    boundary = function == NULL || type == NULL ? NULL : given_boundary(state, self);
+    boundary = function == NULL || type == NULL ? NULL : given_boundary(making);
     if (boundary == NULL)
         return -1;
     none = PyTuple_New(0);
@@ -187,18 +243,13 @@ static int encode_body(core_state *state, CoreRequest *self, PyObject *content, 
         PyErr_SetString(PyExc_TypeError, "encode_request() must give headers and a stream");
         goto done;
     }
-    Py_XSETREF(self->stream, Py_NewRef(PyTuple_GET_ITEM(pair, 1)));
-    if (core_headers_defaults(state, self->headers, PyTuple_GET_ITEM(pair, 0)) < 0 || add_auto_headers(state, self) < 0)
+    stream = PyTuple_GET_ITEM(pair, 1);
+    core_field_put(&making->self->stream, Py_NewRef(stream));
+    if (core_headers_defaults(state, (PyObject *)making->headers, PyTuple_GET_ITEM(pair, 0)) < 0 ||
+        add_auto_headers(making) < 0)
         goto done;
-    is_bytes = PyObject_IsInstance(self->stream, type);
-    if (is_bytes > 0) {
-        PyObject *empty = PyBytes_FromStringAndSize("", 0);
-
-        Py_XSETREF(self->content, empty == NULL ? NULL : PyObject_CallMethod(empty, "join", "O", self->stream));
-        Py_XDECREF(empty);
-        is_bytes = self->content == NULL ? -1 : 1;
-    }
-    rc = is_bytes < 0 ? -1 : 0;
+    is_bytes = PyObject_IsInstance(stream, type);
+    rc = is_bytes > 0 ? keep_content(making->self, stream) : is_bytes;
 
 done:
     Py_XDECREF(none);
@@ -207,20 +258,19 @@ done:
     return rc;
 }
 
-static int set_body(core_state *state, CoreRequest *self, PyObject *content, PyObject *data, PyObject *files,
-                    PyObject *json)
+static int set_body(struct making *making, PyObject *content, PyObject *data, PyObject *files, PyObject *json)
 {
     if (is_empty(data) && is_empty(files)) {
         if (content == Py_None && json == Py_None)
-            return set_bytes_body(state, self, PyBytes_FromStringAndSize("", 0), NULL);
+            return set_bytes_body(making, PyBytes_FromStringAndSize("", 0), NULL);
         if (PyBytes_CheckExact(content))
-            return set_bytes_body(state, self, Py_NewRef(content), NULL);
+            return set_bytes_body(making, Py_NewRef(content), NULL);
         if (PyUnicode_CheckExact(content))
-            return set_bytes_body(state, self, PyUnicode_AsUTF8String(content), NULL);
+            return set_bytes_body(making, PyUnicode_AsUTF8String(content), NULL);
         if (content == Py_None)
-            return set_bytes_body(state, self, core_json_encode(state, json), "application/json");
+            return set_bytes_body(making, core_json_encode(making->state, json), "application/json");
     }
-    return encode_body(state, self, content, data, files, json);
+    return encode_body(making, content, data, files, json);
 }
 
 static PyObject *upper_method(core_state *state, PyObject *method)
@@ -277,6 +327,33 @@ static PyObject *copied_dict(PyObject *source)
     return PyObject_CallOneArg((PyObject *)&PyDict_Type, source);
 }
 
+static int begin(struct making *making, PyObject *method, PyObject *url, PyObject *params, PyObject *headers)
+{
+    CoreRequest *self = making->self;
+
+    making->method = upper_method(making->state, method);
+    if (making->method == NULL)
+        return -1;
+    core_field_put(&self->method, Py_NewRef(making->method));
+    making->url = url_with_params(making->state, url, params);
+    if (making->url == NULL)
+        return -1;
+    core_field_put(&self->url, Py_NewRef(making->url));
+    making->headers = core_headers_from(making->state, headers);
+    if (making->headers == NULL)
+        return -1;
+    core_field_put(&self->headers, Py_NewRef((PyObject *)making->headers));
+    return 0;
+}
+
+static int set_extensions(CoreRequest *self, PyObject *extensions)
+{
+    PyObject *copy = extensions == Py_None ? NULL : copied_dict(extensions);
+
+    core_field_put(&self->extensions, copy);
+    return copy == NULL && extensions != Py_None ? -1 : 0;
+}
+
 static int request_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"method", "url",   "params", "headers", "cookies",    "content",
@@ -284,32 +361,31 @@ static int request_init(PyObject *op, PyObject *args, PyObject *kwargs)
     PyObject *method, *url, *params = Py_None, *headers = Py_None, *cookies = Py_None, *content = Py_None;
     PyObject *data = Py_None, *files = Py_None, *json = Py_None, *stream = Py_None, *extensions = Py_None;
     CoreRequest *self = (CoreRequest *)op;
-    core_state *state = core_state_of(Py_TYPE(op));
+    struct making making = {.state = core_state_of(Py_TYPE(op)), .self = self};
+    int rc;
 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|$OOOOOOOOO:Request", names, &method, &url, &params, &headers,
                                      &cookies, &content, &data, &files, &json, &stream, &extensions))
         return -1;
-    Py_XSETREF(self->method, upper_method(state, method));
-    if (self->method == NULL)
-        return -1;
-    Py_XSETREF(self->url, url_with_params(state, url, params));
-    if (self->url == NULL)
-        return -1;
-    Py_XSETREF(self->headers, (PyObject *)core_headers_from(state, headers));
-    if (self->headers == NULL)
-        return -1;
-    Py_XSETREF(self->extensions, extensions == Py_None ? NULL : copied_dict(extensions));
-    if (extensions != Py_None && self->extensions == NULL)
-        return -1;
-    Py_CLEAR(self->stream);
-    Py_CLEAR(self->content);
-    if (apply_cookies(state, self, cookies) < 0)
-        return -1;
-    if (stream == Py_None)
-        return set_body(state, self, content, data, files, json);
-    self->stream = Py_NewRef(stream);
-    return 0;
+    rc = begin(&making, method, url, params, headers);
+    if (rc == 0)
+        rc = set_extensions(self, extensions);
+    if (rc == 0) {
+        core_field_put(&self->stream, NULL);
+        core_field_put(&self->content, NULL);
+        rc = apply_cookies(making.state, self, cookies);
+    }
+    if (rc == 0 && stream == Py_None)
+        rc = set_body(&making, content, data, files, json);
+    else if (rc == 0)
+        core_field_put(&self->stream, Py_NewRef(stream));
+    Py_XDECREF(making.method);
+    Py_XDECREF(making.url);
+    Py_XDECREF((PyObject *)making.headers);
+    return rc;
 }
+
+CORE_GUARDED_INIT(request_init)
 
 PyObject *core_request_make(core_state *state, PyObject *method, PyObject *url, PyObject *headers, PyObject *content)
 {
@@ -385,23 +461,31 @@ static PyObject *get_extensions(PyObject *op, void *closure)
 
     (void)closure;
     if (self->extensions == NULL)
-        self->extensions = PyDict_New();
-    return Py_XNewRef(self->extensions);
+        return core_field_first(&self->extensions, PyDict_New());
+    return Py_NewRef(self->extensions);
 }
+
+CORE_GUARDED_GET(get_extensions)
 
 static PyObject *get_stream(PyObject *op, void *closure)
 {
     CoreRequest *self = (CoreRequest *)op;
+    PyObject *content, *made;
 
     (void)closure;
-    if (self->stream == NULL && self->content == NULL) {
+    if (self->stream != NULL)
+        return Py_NewRef(self->stream);
+    if (self->content == NULL) {
         PyErr_SetString(PyExc_AttributeError, "stream");
         return NULL;
     }
-    if (self->stream == NULL)
-        self->stream = core_byte_stream(core_state_of(Py_TYPE(op)), self->content);
-    return Py_XNewRef(self->stream);
+    content = Py_NewRef(self->content);
+    made = core_byte_stream(core_state_of(Py_TYPE(op)), content);
+    Py_DECREF(content);
+    return core_field_first(&self->stream, made);
 }
+
+CORE_GUARDED_GET(get_stream)
 
 static PyObject *get_content(PyObject *op, void *closure)
 {
@@ -422,6 +506,8 @@ static PyObject *get_content(PyObject *op, void *closure)
     return NULL;
 }
 
+CORE_GUARDED_GET(get_content)
+
 static PyObject *get_raw_content(PyObject *op, void *closure)
 {
     CoreRequest *self = (CoreRequest *)op;
@@ -432,14 +518,16 @@ static PyObject *get_raw_content(PyObject *op, void *closure)
     return Py_XNewRef(self->content);
 }
 
+CORE_GUARDED_GET(get_raw_content)
+
 /* |closure| is the offset of the field. */
 static int set_field(PyObject *op, PyObject *value, void *closure)
 {
-    PyObject **field = (PyObject **)((char *)op + (size_t)closure);
-
-    Py_XSETREF(*field, Py_XNewRef(value));
+    core_field_put((PyObject **)((char *)op + (size_t)closure), Py_XNewRef(value));
     return 0;
 }
+
+CORE_GUARDED_SET(set_field)
 
 static int request_traverse(PyObject *op, visitproc visit, void *arg)
 {
@@ -492,11 +580,11 @@ static PyMemberDef request_members[] = {
 };
 
 static PyGetSetDef request_getset[] = {
-    {"extensions", get_extensions, set_field, "Extensions of the transport API.",
+    {"extensions", get_extensions_guarded, set_field_guarded, "Extensions of the transport API.",
      (void *)offsetof(CoreRequest, extensions)},
-    {"stream", get_stream, set_field, "Stream of the body.", (void *)offsetof(CoreRequest, stream)},
-    {"content", get_content, NULL, "The body, once it was read.", NULL},
-    {"_content", get_raw_content, set_field, NULL, (void *)offsetof(CoreRequest, content)},
+    {"stream", get_stream_guarded, set_field_guarded, "Stream of the body.", (void *)offsetof(CoreRequest, stream)},
+    {"content", get_content_guarded, NULL, "The body, once it was read.", NULL},
+    {"_content", get_raw_content_guarded, set_field_guarded, NULL, (void *)offsetof(CoreRequest, content)},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
@@ -504,7 +592,7 @@ static PyGetSetDef request_getset[] = {
 static PyType_Slot request_slots[] = {
     {Py_tp_doc, (void *)"RequestBase(method, url, *, params=None, headers=None, cookies=None, content=None, data=None, "
                         "files=None, json=None, stream=None, extensions=None)\n--\n\nThe fields of a Request."},
-    {Py_tp_init, request_init},
+    {Py_tp_init, request_init_guarded},
     {Py_tp_new, PyType_GenericNew},
     {Py_tp_dealloc, request_dealloc},
     {Py_tp_traverse, request_traverse},

@@ -1,7 +1,6 @@
 /*
  * response.c - ResponseBase: what it tells, made of an rqx_response only when it is asked for.
  */
-#include "errors.h"
 #include "headers.h"
 #include "models.h"
 #include "response.h"
@@ -23,138 +22,52 @@ static PyObject *raise_registered(core_state *state, enum core_registered which)
     return NULL;
 }
 
-/* --- parts made of |native| --- */
+/* --- parts made of |native|: new references, with the guard of the response held, but for what says otherwise --- */
 
 static PyObject *headers_of(core_state *state, CoreResponse *self)
 {
-    if (self->headers == NULL) {
-        self->headers = self->native == NULL
-                            ? (PyObject *)core_headers_new(state)
-                            : (PyObject *)core_headers_from_native(state, rqx_response_headers(self->native));
-    }
-    return self->headers;
+    CoreHeaders *made;
+
+    if (self->headers != NULL)
+        return Py_NewRef(self->headers);
+    made = self->native == NULL ? core_headers_new(state)
+                                : core_headers_from_native(state, rqx_response_headers(self->native));
+    return core_field_first(&self->headers, (PyObject *)made);
 }
 
-/* The first value of a lower case field name; NULL data: there is none. */
-static rqx_slice field_value(CoreResponse *self, const char *name, size_t len)
+/*
+ * The first value of a lower case field name; NULL data: there is none.  It is good as long as |*ret_held| is, which
+ * goes to core_let_go.
+ */
+static rqx_slice field_value(CoreResponse *self, const char *name, size_t len, PyObject **ret_held)
 {
+    rqx_slice value = {NULL, 0};
+    PyObject *headers;
     core_field *field;
 
+    *ret_held = NULL;
     if (self->headers == NULL)
-        return self->native == NULL ? (rqx_slice){NULL, 0}
-                                    : rqx_headers_get(rqx_response_headers(self->native), name, len);
-    field = core_headers_find((CoreHeaders *)self->headers, name, (Py_ssize_t)len);
-    if (field == NULL)
-        return (rqx_slice){NULL, 0};
-    return (rqx_slice){PyBytes_AS_STRING(field->value), (size_t)PyBytes_GET_SIZE(field->value)};
-}
-
-static PyObject *request_of(core_state *state, CoreResponse *self)
-{
-    if (self->request == NULL && self->native != NULL)
-        self->request =
-            core_request_of(state, rqx_response_request(self->native), self->request_content, self->request_timeout);
-    return self->request;
-}
-
-static void raise_decoding(core_state *state, CoreResponse *self, int code)
-{
-    const char *text = code == RQX_ERR_DECODED_TOO_LARGE ? "the response body decodes to more than is allowed"
-                       : code == RQX_ERR_DECODING        ? "the response body's content coding is malformed"
-                                                         : NULL;
-
-    if (request_of(state, self) != NULL)
-        core_raise(state, code, text, self->request);
-}
-
-/* Whether the comma separated |list| has |name|. */
-static int list_has(const char *list, const char *name, size_t len)
-{
-    while (*list != '\0') {
-        size_t item = strcspn(list, ", ");
-
-        if (item == len && PyOS_strnicmp(list, name, (Py_ssize_t)len) == 0)
-            return 1;
-        list += item;
-        list += strspn(list, ", ");
+        return self->native == NULL ? value : rqx_headers_get(rqx_response_headers(self->native), name, len);
+    headers = core_hold(self->headers);
+    CORE_LOCK(headers);
+    field = core_headers_find((CoreHeaders *)headers, name, (Py_ssize_t)len);
+    if (field != NULL) {
+        value = (rqx_slice){PyBytes_AS_STRING(field->value), (size_t)PyBytes_GET_SIZE(field->value)};
+        *ret_held = core_hold(field->value);
     }
-    return 0;
+    CORE_UNLOCK();
+    core_let_go(headers);
+    return value;
 }
 
-/* Whether each coding that |value| names is one that the library undoes. */
-static int codings_are_known(rqx_slice value)
+PyObject *core_response_request(core_state *state, CoreResponse *self)
 {
-    const char *at = value.data, *end = at + value.len;
+    PyObject *made;
 
-    while (at < end) {
-        const char *comma = memchr(at, ',', (size_t)(end - at)), *last = comma == NULL ? end : comma;
-
-        while (at < last && (*at == ' ' || *at == '\t'))
-            at++;
-        while (at < last && (last[-1] == ' ' || last[-1] == '\t'))
-            last--;
-        if (at < last && !list_has(rqx_version()->codings, at, (size_t)(last - at)) &&
-            !list_has("identity, x-gzip", at, (size_t)(last - at)))
-            return 0;
-        at = comma == NULL ? end : comma + 1;
-    }
-    return 1;
-}
-
-/* Whether the body has a coding that is unknown to the library, which then leaves those that were applied before it. */
-static int has_unknown_coding(const rqx_headers *fields)
-{
-    if (rqx_headers_get(fields, "content-encoding", 16).data == NULL)
-        return 0;
-    for (size_t i = 0; i < rqx_headers_count(fields); i++) {
-        rqx_field field = rqx_headers_at(fields, i);
-
-        if (field.name.len == 16 && PyOS_strnicmp(field.name.data, "content-encoding", 16) == 0 &&
-            !codings_are_known(field.value))
-            return 1;
-    }
-    return 0;
-}
-
-/* The body without the codings that are known, as httpx does it: as if there was no other. */
-static PyObject *decode_known(core_state *state, CoreResponse *self)
-{
-    rqx_slice raw = rqx_response_raw_body(self->native);
-    PyObject *bytes = PyBytes_FromStringAndSize(raw.data, (Py_ssize_t)raw.len), *content;
-
-    if (bytes == NULL)
-        return NULL;
-    content = PyObject_CallMethodOneArg((PyObject *)self, state->names._decoded, bytes);
-    Py_DECREF(bytes);
-    if (content != NULL && !PyBytes_CheckExact(content)) {
-        PyErr_SetString(PyExc_TypeError, "_decoded() must return bytes");
-        Py_CLEAR(content);
-    }
-    if (content != NULL && self->content == NULL)
-        self->content = Py_NewRef(content);
-    Py_XDECREF(content);
-    return content == NULL ? NULL : self->content;
-}
-
-/* Takes the decoded body out of |native|. */
-PyObject *core_response_content(core_state *state, CoreResponse *self)
-{
-    rqx_slice body;
-    int rc;
-
-    if (self->content != NULL || !self->complete)
-        return self->content;
-    if (has_unknown_coding(rqx_response_headers(self->native)))
-        return decode_known(state, self);
-    rc = rqx_response_body(self->native, &body);
-    if (rc < 0) {
-        raise_decoding(state, self, rc);
-        return NULL;
-    }
-    self->content = PyBytes_FromStringAndSize(body.data, (Py_ssize_t)body.len);
-    if (self->content != NULL)
-        rqx_response_discard_body(self->native);
-    return self->content;
+    if (self->request != NULL || self->native == NULL)
+        return Py_XNewRef(self->request);
+    made = core_request_of(state, rqx_response_request(self->native), self->request_content, self->request_timeout);
+    return core_field_first(&self->request, made);
 }
 
 static const char *version_text(rqx_http_version version)
@@ -223,24 +136,31 @@ static PyObject *make_extensions(core_state *state, CoreResponse *self)
 
 static PyObject *extensions_of(core_state *state, CoreResponse *self)
 {
-    if (self->extensions == NULL)
-        self->extensions = make_extensions(state, self);
-    return self->extensions;
+    if (self->extensions != NULL)
+        return Py_NewRef(self->extensions);
+    return core_field_first(&self->extensions, make_extensions(state, self));
+}
+
+/* |name| of a module, kept in |slot| of the state; borrowed. */
+static PyObject *kept_from(PyObject **slot, const char *module_name, const char *name)
+{
+    PyObject *kept = core_kept(slot), *module;
+
+    if (kept != NULL)
+        return kept;
+    module = PyImport_ImportModule(module_name);
+    if (module == NULL)
+        return NULL;
+    kept = core_keep_first(slot, PyObject_GetAttrString(module, name));
+    Py_DECREF(module);
+    return kept;
 }
 
 static PyObject *timedelta_of(core_state *state, int64_t microseconds)
 {
-    if (state->timedelta == NULL) {
-        PyObject *datetime = PyImport_ImportModule("datetime");
+    PyObject *type = kept_from(&state->timedelta, "datetime", "timedelta");
 
-        if (datetime == NULL)
-            return NULL;
-        state->timedelta = PyObject_GetAttrString(datetime, "timedelta");
-        Py_DECREF(datetime);
-        if (state->timedelta == NULL)
-            return NULL;
-    }
-    return PyObject_CallFunction(state->timedelta, "iiL", 0, 0, (long long)microseconds);
+    return type == NULL ? NULL : PyObject_CallFunction(type, "iiL", 0, 0, (long long)microseconds);
 }
 
 /* --- attributes --- */
@@ -252,6 +172,8 @@ static PyObject *get_status_code(PyObject *op, void *closure)
     (void)closure;
     return self->status_code != NULL ? Py_NewRef(self->status_code) : PyLong_FromLong(self->status);
 }
+
+CORE_GUARDED_GET(get_status_code)
 
 int core_response_set_status(PyObject *op, PyObject *value, void *closure)
 {
@@ -267,42 +189,51 @@ int core_response_set_status(PyObject *op, PyObject *value, void *closure)
     if (status == -1 && PyErr_Occurred())
         return -1;
     self->status = status < 0 || status > 99999 ? 0 : (int)status;
-    Py_XSETREF(self->status_code, Py_NewRef(value));
+    core_field_put(&self->status_code, Py_NewRef(value));
     return 0;
 }
+
+CORE_GUARDED_SET(core_response_set_status)
 
 static PyObject *get_headers(PyObject *op, void *closure)
 {
     (void)closure;
-    return Py_XNewRef(headers_of(core_state_of(Py_TYPE(op)), (CoreResponse *)op));
+    return headers_of(core_state_of(Py_TYPE(op)), (CoreResponse *)op);
 }
+
+CORE_GUARDED_GET(get_headers)
 
 static PyObject *get_request(PyObject *op, void *closure)
 {
-    PyObject *request = request_of(core_state_of(Py_TYPE(op)), (CoreResponse *)op);
+    PyObject *request = core_response_request(core_state_of(Py_TYPE(op)), (CoreResponse *)op);
 
     (void)closure;
     if (request == NULL || request == Py_None) {
+        Py_XDECREF(request);
         if (!PyErr_Occurred())
             PyErr_SetString(PyExc_RuntimeError, "The request instance has not been set on this response.");
         return NULL;
     }
-    return Py_NewRef(request);
+    return request;
 }
+
+CORE_GUARDED_GET(get_request)
 
 static PyObject *get_request_or_none(PyObject *op, void *closure)
 {
-    PyObject *request = request_of(core_state_of(Py_TYPE(op)), (CoreResponse *)op);
+    PyObject *request = core_response_request(core_state_of(Py_TYPE(op)), (CoreResponse *)op);
 
     (void)closure;
-    if (request == NULL && PyErr_Occurred())
-        return NULL;
-    return Py_NewRef(request == NULL ? Py_None : request);
+    if (request == NULL && !PyErr_Occurred())
+        return Py_NewRef(Py_None);
+    return request;
 }
+
+CORE_GUARDED_GET(get_request_or_none)
 
 static PyObject *get_url(PyObject *op, void *closure)
 {
-    PyObject *request = get_request(op, closure), *url;
+    PyObject *request = get_request_guarded(op, closure), *url;
     core_state *state = core_state_of(Py_TYPE(op));
 
     if (request == NULL)
@@ -315,8 +246,10 @@ static PyObject *get_url(PyObject *op, void *closure)
 static PyObject *get_extensions(PyObject *op, void *closure)
 {
     (void)closure;
-    return Py_XNewRef(extensions_of(core_state_of(Py_TYPE(op)), (CoreResponse *)op));
+    return extensions_of(core_state_of(Py_TYPE(op)), (CoreResponse *)op);
 }
+
+CORE_GUARDED_GET(get_extensions)
 
 static PyObject *get_history(PyObject *op, void *closure)
 {
@@ -324,28 +257,33 @@ static PyObject *get_history(PyObject *op, void *closure)
 
     (void)closure;
     if (self->history == NULL)
-        self->history = PyList_New(0);
-    return Py_XNewRef(self->history);
+        return core_field_first(&self->history, PyList_New(0));
+    return Py_NewRef(self->history);
 }
+
+CORE_GUARDED_GET(get_history)
 
 static PyObject *get_stream(PyObject *op, void *closure)
 {
     CoreResponse *self = (CoreResponse *)op;
     core_state *state = core_state_of(Py_TYPE(op));
-    PyObject *content;
+    PyObject *content, *made;
 
     (void)closure;
-    if (self->stream == NULL) {
-        content = core_response_content(state, self);
-        if (content == NULL) {
-            if (!PyErr_Occurred())
-                PyErr_SetString(PyExc_AttributeError, "stream");
-            return NULL;
-        }
-        self->stream = core_byte_stream(state, content);
+    if (self->stream != NULL)
+        return Py_NewRef(self->stream);
+    content = core_response_content(state, self);
+    if (content == NULL) {
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_AttributeError, "stream");
+        return NULL;
     }
-    return Py_XNewRef(self->stream);
+    made = core_byte_stream(state, content);
+    Py_DECREF(content);
+    return core_field_first(&self->stream, made);
 }
+
+CORE_GUARDED_GET(get_stream)
 
 static PyObject *get_content(PyObject *op, void *closure)
 {
@@ -355,8 +293,10 @@ static PyObject *get_content(PyObject *op, void *closure)
     (void)closure;
     if (content == NULL && !PyErr_Occurred())
         return raise_registered(state, CORE_ResponseNotRead);
-    return Py_XNewRef(content);
+    return content;
 }
+
+CORE_GUARDED_GET(get_content)
 
 static PyObject *get_raw_content(PyObject *op, void *closure)
 {
@@ -365,8 +305,10 @@ static PyObject *get_raw_content(PyObject *op, void *closure)
     (void)closure;
     if (content == NULL && !PyErr_Occurred())
         PyErr_SetString(PyExc_AttributeError, "_content");
-    return Py_XNewRef(content);
+    return content;
 }
+
+CORE_GUARDED_GET(get_raw_content)
 
 static int lower_equals(const char *text, size_t len, const char *lower)
 {
@@ -381,17 +323,11 @@ static int lower_equals(const char *text, size_t len, const char *lower)
     return i == len && lower[i] == '\0';
 }
 
-/* Whether the body is UTF-8 beyond doubt: no charset, or that one, and nothing else was asked for. */
-static int is_plain_utf8(CoreResponse *self)
+/* Whether a Content-Type names no charset, or UTF-8. */
+static int is_utf8(rqx_slice type)
 {
-    rqx_slice type = field_value(self, "content-type", 12), charset;
     const char *end, *at;
 
-    if (self->default_encoding != NULL && !(PyUnicode_CheckExact(self->default_encoding) &&
-                                            PyUnicode_CompareWithASCIIString(self->default_encoding, "utf-8") == 0))
-        return 0;
-    if (self->dict != NULL && PyDict_GET_SIZE(self->dict) > 0)
-        return 0;
     if (type.data == NULL)
         return 1;
     end = type.data + type.len;
@@ -402,28 +338,64 @@ static int is_plain_utf8(CoreResponse *self)
         ;
     if ((size_t)(end - at) < 8 || !lower_equals(at, 8, "charset="))
         return 0;
-    charset = (rqx_slice){at + 8, (size_t)(end - at) - 8};
-    return lower_equals(charset.data, charset.len, "utf-8");
+    return lower_equals(at + 8, (size_t)(end - at) - 8, "utf-8");
 }
 
-static PyObject *get_text(PyObject *op, void *closure)
+/* Whether the body is UTF-8 beyond doubt: no charset, or that one, and nothing else was asked for. */
+static int is_plain_utf8(CoreResponse *self)
+{
+    PyObject *held;
+    rqx_slice type;
+    int rc;
+
+    if (self->default_encoding != NULL && !(PyUnicode_CheckExact(self->default_encoding) &&
+                                            PyUnicode_CompareWithASCIIString(self->default_encoding, "utf-8") == 0))
+        return 0;
+    if (self->dict != NULL && PyDict_GET_SIZE(self->dict) > 0)
+        return 0;
+    type = field_value(self, "content-type", 12, &held);
+    rc = is_utf8(type);
+    core_let_go(held);
+    return rc;
+}
+
+/* The text, or NULL: with an exception, or with the |*ret_content| that it takes Python code to read. */
+static PyObject *quick_text(PyObject *op, PyObject **ret_content)
 {
     CoreResponse *self = (CoreResponse *)op;
-    core_state *state = core_state_of(Py_TYPE(op));
-    PyObject *content;
+    PyObject *content, *text;
 
-    (void)closure;
     if (self->text != NULL)
         return Py_NewRef(self->text);
     content = get_content(op, NULL);
     if (content == NULL)
         return NULL;
-    if (PyBytes_GET_SIZE(content) == 0 || is_plain_utf8(self))
-        self->text = PyUnicode_DecodeUTF8(PyBytes_AS_STRING(content), PyBytes_GET_SIZE(content), "replace");
-    else
-        self->text = PyObject_CallMethodOneArg(op, state->names._text_of, content);
+    if (PyBytes_GET_SIZE(content) != 0 && !is_plain_utf8(self)) {
+        *ret_content = content;
+        return NULL;
+    }
+    text = PyUnicode_DecodeUTF8(PyBytes_AS_STRING(content), PyBytes_GET_SIZE(content), "replace");
     Py_DECREF(content);
-    return Py_XNewRef(self->text);
+    return core_field_first(&self->text, text);
+}
+
+static PyObject *get_text(PyObject *op, void *closure)
+{
+    core_state *state = core_state_of(Py_TYPE(op));
+    PyObject *content = NULL, *text;
+
+    (void)closure;
+    CORE_LOCK(op);
+    text = quick_text(op, &content);
+    CORE_UNLOCK();
+    if (content == NULL)
+        return text;
+    text = PyObject_CallMethodOneArg(op, state->names._text_of, content);
+    Py_DECREF(content);
+    CORE_LOCK(op);
+    text = core_field_first(&((CoreResponse *)op)->text, text);
+    CORE_UNLOCK();
+    return text;
 }
 
 static PyObject *get_raw_text(PyObject *op, void *closure)
@@ -436,17 +408,23 @@ static PyObject *get_raw_text(PyObject *op, void *closure)
     return Py_XNewRef(self->text);
 }
 
+CORE_GUARDED_GET(get_raw_text)
+
 static PyObject *get_http_version(PyObject *op, void *closure)
 {
     CoreResponse *self = (CoreResponse *)op;
     core_state *state = core_state_of(Py_TYPE(op));
-    PyObject *value;
+    PyObject *extensions, *value;
 
     (void)closure;
-    if (self->extensions == NULL)
+    CORE_LOCK(op);
+    extensions = Py_XNewRef(self->extensions);
+    CORE_UNLOCK();
+    if (extensions == NULL)
         return PyUnicode_FromString(self->native == NULL ? "HTTP/1.1"
                                                          : version_text(rqx_response_version(self->native)));
-    value = PyObject_GetItem(self->extensions, state->names.http_version);
+    value = PyObject_GetItem(extensions, state->names.http_version);
+    Py_DECREF(extensions);
     if (value == NULL && PyErr_ExceptionMatches(PyExc_KeyError)) {
         PyErr_Clear();
         return PyUnicode_FromString("HTTP/1.1");
@@ -459,7 +437,7 @@ static PyObject *get_http_version(PyObject *op, void *closure)
 static PyObject *reason_by_status(core_state *state, PyObject *op)
 {
     PyObject *function = core_registered(state, CORE_reason_phrase);
-    PyObject *status = function == NULL ? NULL : get_status_code(op, NULL), *text;
+    PyObject *status = function == NULL ? NULL : get_status_code_guarded(op, NULL), *text;
 
     if (status == NULL)
         return NULL;
@@ -470,14 +448,13 @@ static PyObject *reason_by_status(core_state *state, PyObject *op)
 
 static PyObject *get_reason_phrase(PyObject *op, void *closure)
 {
-    CoreResponse *self = (CoreResponse *)op;
     core_state *state = core_state_of(Py_TYPE(op));
-    PyObject *value;
+    PyObject *extensions = get_extensions_guarded(op, closure), *value;
 
-    (void)closure;
-    if (extensions_of(state, self) == NULL)
+    if (extensions == NULL)
         return NULL;
-    value = PyObject_GetItem(self->extensions, state->names.reason_phrase);
+    value = PyObject_GetItem(extensions, state->names.reason_phrase);
+    Py_DECREF(extensions);
     if (value == NULL && PyErr_ExceptionMatches(PyExc_KeyError)) {
         PyErr_Clear();
         return reason_by_status(state, op);
@@ -491,17 +468,22 @@ static PyObject *get_elapsed(PyObject *op, void *closure)
 {
     CoreResponse *self = (CoreResponse *)op;
     rqx_timings timings;
+    PyObject *made;
 
     (void)closure;
-    if (self->elapsed == NULL && self->complete) {
-        rqx_response_timings(self->native, &timings);
-        self->elapsed = timedelta_of(core_state_of(Py_TYPE(op)), timings.total_us < 0 ? 0 : timings.total_us);
-    } else if (self->elapsed == NULL) {
+    if (self->elapsed != NULL)
+        return Py_NewRef(self->elapsed);
+    if (!self->complete) {
         PyErr_SetString(PyExc_RuntimeError,
                         "'.elapsed' may only be accessed after the response has been read or closed.");
+        return NULL;
     }
-    return Py_XNewRef(self->elapsed);
+    rqx_response_timings(self->native, &timings);
+    made = timedelta_of(core_state_of(Py_TYPE(op)), timings.total_us < 0 ? 0 : timings.total_us);
+    return core_field_first(&self->elapsed, made);
 }
+
+CORE_GUARDED_GET(get_elapsed)
 
 static PyObject *get_raw_elapsed(PyObject *op, void *closure)
 {
@@ -514,11 +496,15 @@ static PyObject *get_raw_elapsed(PyObject *op, void *closure)
     return get_elapsed(op, closure);
 }
 
+CORE_GUARDED_GET(get_raw_elapsed)
+
 static PyObject *get_num_bytes(PyObject *op, void *closure)
 {
     (void)closure;
     return PyLong_FromSsize_t(((CoreResponse *)op)->downloaded);
 }
+
+CORE_GUARDED_GET(get_num_bytes)
 
 static int set_num_bytes(PyObject *op, PyObject *value, void *closure)
 {
@@ -531,6 +517,8 @@ static int set_num_bytes(PyObject *op, PyObject *value, void *closure)
     return 0;
 }
 
+CORE_GUARDED_SET(set_num_bytes)
+
 static PyObject *get_next_request(PyObject *op, void *closure)
 {
     CoreResponse *self = (CoreResponse *)op;
@@ -538,6 +526,8 @@ static PyObject *get_next_request(PyObject *op, void *closure)
     (void)closure;
     return Py_NewRef(self->next_request == NULL ? Py_None : self->next_request);
 }
+
+CORE_GUARDED_GET(get_next_request)
 
 static PyObject *get_default_encoding(PyObject *op, void *closure)
 {
@@ -547,6 +537,8 @@ static PyObject *get_default_encoding(PyObject *op, void *closure)
     return self->default_encoding == NULL ? PyUnicode_FromString("utf-8") : Py_NewRef(self->default_encoding);
 }
 
+CORE_GUARDED_GET(get_default_encoding)
+
 /* |closure| is the first digit of the status; 9: 4xx or 5xx. */
 static PyObject *get_is_class(PyObject *op, void *closure)
 {
@@ -555,9 +547,13 @@ static PyObject *get_is_class(PyObject *op, void *closure)
     return PyBool_FromLong(wanted == 9 ? status >= 400 && status <= 599 : status / 100 == wanted);
 }
 
+CORE_GUARDED_GET(get_is_class)
+
 static PyObject *get_has_redirect_location(PyObject *op, void *closure)
 {
     CoreResponse *self = (CoreResponse *)op;
+    PyObject *held;
+    int has;
 
     (void)closure;
     switch (self->status) {
@@ -566,11 +562,15 @@ static PyObject *get_has_redirect_location(PyObject *op, void *closure)
     case 303:
     case 307:
     case 308:
-        return PyBool_FromLong(field_value(self, "location", 8).data != NULL);
+        has = field_value(self, "location", 8, &held).data != NULL;
+        core_let_go(held);
+        return PyBool_FromLong(has);
     default:
         Py_RETURN_FALSE;
     }
 }
+
+CORE_GUARDED_GET(get_has_redirect_location)
 
 static PyObject *get_trailers(PyObject *op, void *closure)
 {
@@ -654,11 +654,11 @@ static PyObject *get_timings(PyObject *op, void *closure)
 /* |closure| is the offset of the field. */
 static int set_field(PyObject *op, PyObject *value, void *closure)
 {
-    PyObject **field = (PyObject **)((char *)op + (size_t)closure);
-
-    Py_XSETREF(*field, Py_XNewRef(value));
+    core_field_put((PyObject **)((char *)op + (size_t)closure), Py_XNewRef(value));
     return 0;
 }
+
+CORE_GUARDED_SET(set_field)
 
 /* Whatever fields can be made of: the rest of this file looks into them. */
 static int set_headers(PyObject *op, PyObject *value, void *closure)
@@ -668,9 +668,9 @@ static int set_headers(PyObject *op, PyObject *value, void *closure)
     int rc;
 
     if (value == NULL || CoreHeaders_Check(state, value))
-        return set_field(op, value, closure);
+        return set_field_guarded(op, value, closure);
     headers = (PyObject *)core_headers_from(state, value);
-    rc = headers == NULL ? -1 : set_field(op, headers, closure);
+    rc = headers == NULL ? -1 : set_field_guarded(op, headers, closure);
     Py_XDECREF(headers);
     return rc;
 }
@@ -694,33 +694,29 @@ static int set_raw_content(PyObject *op, PyObject *value, void *closure)
     return set_field(op, value, closure);
 }
 
+CORE_GUARDED_SET(set_raw_content)
+
 /* --- methods --- */
 
 static PyObject *response_json(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     core_state *state = core_state_of(Py_TYPE(op));
-    PyObject *content, *result = NULL;
+    PyObject *content, *loads, *result = NULL;
 
     if (PyTuple_GET_SIZE(args) != 0) {
         PyErr_SetString(PyExc_TypeError, "Response.json() takes keyword arguments only");
         return NULL;
     }
-    content = get_content(op, NULL);
+    content = get_content_guarded(op, NULL);
     if (content == NULL)
         return NULL;
-    if (state->json_loads == NULL) {
-        PyObject *json = PyImport_ImportModule("json");
-
-        if (json != NULL)
-            state->json_loads = PyObject_GetAttrString(json, "loads");
-        Py_XDECREF(json);
-    }
-    if (state->json_loads != NULL && kwargs == NULL) {
-        result = PyObject_CallOneArg(state->json_loads, content);
-    } else if (state->json_loads != NULL) {
+    loads = kept_from(&state->json_loads, "json", "loads");
+    if (loads != NULL && kwargs == NULL) {
+        result = PyObject_CallOneArg(loads, content);
+    } else if (loads != NULL) {
         PyObject *positional = PyTuple_Pack(1, content);
 
-        result = positional == NULL ? NULL : PyObject_Call(state->json_loads, positional, kwargs);
+        result = positional == NULL ? NULL : PyObject_Call(loads, positional, kwargs);
         Py_XDECREF(positional);
     }
     Py_DECREF(content);
@@ -731,12 +727,29 @@ static PyObject *response_raise_for_status(PyObject *op, PyObject *unused)
 {
     CoreResponse *self = (CoreResponse *)op;
     core_state *state = core_state_of(Py_TYPE(op));
+    int is_good;
 
     (void)unused;
-    if (self->status / 100 == 2 && (self->native != NULL || (self->request != NULL && self->request != Py_None)))
-        return Py_NewRef(op);
-    return PyObject_CallMethodNoArgs(op, state->names._raise_for_status);
+    CORE_LOCK(op);
+    is_good = self->status / 100 == 2 && (self->native != NULL || (self->request != NULL && self->request != Py_None));
+    CORE_UNLOCK();
+    return is_good ? Py_NewRef(op) : PyObject_CallMethodNoArgs(op, state->names._raise_for_status);
 }
+
+/* Whether this thread is the one that reads the stream: the first that asks. */
+static PyObject *response_begin_stream(PyObject *op, PyObject *unused)
+{
+    CoreResponse *self = (CoreResponse *)op;
+
+    (void)unused;
+    if (self->is_stream_consumed)
+        Py_RETURN_FALSE;
+    self->is_stream_consumed = 1;
+    self->downloaded = 0;
+    Py_RETURN_TRUE;
+}
+
+CORE_GUARDED_METHOD(response_begin_stream)
 
 /* --- the type --- */
 
@@ -801,6 +814,7 @@ static PyMethodDef response_methods[] = {
      "json($self, /, **kwargs)\n--\n\nThe body, read as JSON."},
     {"raise_for_status", response_raise_for_status, METH_NOARGS,
      "raise_for_status($self, /)\n--\n\nRaise HTTPStatusError unless the status is 2xx; else give the response."},
+    {"_begin_stream", response_begin_stream_guarded, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
@@ -812,37 +826,42 @@ static PyMemberDef response_members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
+CORE_GUARDED_INIT(core_response_construct)
+
 #define FIELD(name) (void *)offsetof(CoreResponse, name)
 
 static PyGetSetDef response_getset[] = {
-    {"status_code", get_status_code, core_response_set_status, "Status code.", NULL},
-    {"headers", get_headers, set_headers, "Headers.", FIELD(headers)},
-    {"request", get_request, set_field, "The request that this answers.", FIELD(request)},
-    {"_request", get_request_or_none, set_field, NULL, FIELD(request)},
+    {"status_code", get_status_code_guarded, core_response_set_status_guarded, "Status code.", NULL},
+    {"headers", get_headers_guarded, set_headers, "Headers.", FIELD(headers)},
+    {"request", get_request_guarded, set_field_guarded, "The request that this answers.", FIELD(request)},
+    {"_request", get_request_or_none_guarded, set_field_guarded, NULL, FIELD(request)},
     {"url", get_url, NULL, "URL of the request.", NULL},
-    {"extensions", get_extensions, set_field, "Extensions of the transport API.", FIELD(extensions)},
-    {"history", get_history, set_field, "Responses that led here.", FIELD(history)},
-    {"next_request", get_next_request, set_field, "Where a redirect that was not followed leads.", FIELD(next_request)},
-    {"default_encoding", get_default_encoding, set_field, "Encoding where the response names none.",
+    {"extensions", get_extensions_guarded, set_field_guarded, "Extensions of the transport API.", FIELD(extensions)},
+    {"history", get_history_guarded, set_field_guarded, "Responses that led here.", FIELD(history)},
+    {"next_request", get_next_request_guarded, set_field_guarded, "Where a redirect that was not followed leads.",
+     FIELD(next_request)},
+    {"default_encoding", get_default_encoding_guarded, set_field_guarded, "Encoding where the response names none.",
      FIELD(default_encoding)},
-    {"stream", get_stream, set_field, "Stream of the body.", FIELD(stream)},
-    {"content", get_content, NULL, "The body, decoded.", NULL},
-    {"_content", get_raw_content, set_raw_content, NULL, FIELD(content)},
+    {"stream", get_stream_guarded, set_field_guarded, "Stream of the body.", FIELD(stream)},
+    {"content", get_content_guarded, NULL, "The body, decoded.", NULL},
+    {"_content", get_raw_content_guarded, set_raw_content_guarded, NULL, FIELD(content)},
     {"text", get_text, NULL, "The body as text.", NULL},
-    {"_text", get_raw_text, set_field, NULL, FIELD(text)},
+    {"_text", get_raw_text_guarded, set_field_guarded, NULL, FIELD(text)},
     {"http_version", get_http_version, NULL, "Protocol version, such as HTTP/2.", NULL},
     {"reason_phrase", get_reason_phrase, NULL, "Reason phrase.", NULL},
-    {"elapsed", get_elapsed, set_field, "From sending the request to the body's last byte.", FIELD(elapsed)},
-    {"_elapsed", get_raw_elapsed, set_field, NULL, FIELD(elapsed)},
-    {"num_bytes_downloaded", get_num_bytes, NULL, "Bytes of the body as received.", NULL},
-    {"_num_bytes_downloaded", get_num_bytes, set_num_bytes, NULL, NULL},
-    {"is_informational", get_is_class, NULL, "Whether the status is 1xx.", (void *)1},
-    {"is_success", get_is_class, NULL, "Whether the status is 2xx.", (void *)2},
-    {"is_redirect", get_is_class, NULL, "Whether the status is 3xx.", (void *)3},
-    {"is_client_error", get_is_class, NULL, "Whether the status is 4xx.", (void *)4},
-    {"is_server_error", get_is_class, NULL, "Whether the status is 5xx.", (void *)5},
-    {"is_error", get_is_class, NULL, "Whether the status is 4xx or 5xx.", (void *)9},
-    {"has_redirect_location", get_has_redirect_location, NULL, "Whether this is a redirect that says where to.", NULL},
+    {"elapsed", get_elapsed_guarded, set_field_guarded, "From sending the request to the body's last byte.",
+     FIELD(elapsed)},
+    {"_elapsed", get_raw_elapsed_guarded, set_field_guarded, NULL, FIELD(elapsed)},
+    {"num_bytes_downloaded", get_num_bytes_guarded, NULL, "Bytes of the body as received.", NULL},
+    {"_num_bytes_downloaded", get_num_bytes_guarded, set_num_bytes_guarded, NULL, NULL},
+    {"is_informational", get_is_class_guarded, NULL, "Whether the status is 1xx.", (void *)1},
+    {"is_success", get_is_class_guarded, NULL, "Whether the status is 2xx.", (void *)2},
+    {"is_redirect", get_is_class_guarded, NULL, "Whether the status is 3xx.", (void *)3},
+    {"is_client_error", get_is_class_guarded, NULL, "Whether the status is 4xx.", (void *)4},
+    {"is_server_error", get_is_class_guarded, NULL, "Whether the status is 5xx.", (void *)5},
+    {"is_error", get_is_class_guarded, NULL, "Whether the status is 4xx or 5xx.", (void *)9},
+    {"has_redirect_location", get_has_redirect_location_guarded, NULL, "Whether this is a redirect that says where to.",
+     NULL},
     {"trailers", get_trailers, NULL, "Trailer fields, complete once the body was read.", NULL},
     {"stream_id", get_stream_id, NULL, "HTTP/2 stream, or None.", NULL},
     {"connection_id", get_connection_id, NULL, "Number of the connection within its client, or None.", NULL},
@@ -856,7 +875,7 @@ static PyType_Slot response_slots[] = {
     {Py_tp_doc, (void *)"ResponseBase(status_code, *, headers=None, content=None, text=None, html=None, json=None, "
                         "stream=None, request=None, extensions=None, history=None, default_encoding='utf-8')\n--\n\n"
                         "The fields of a Response."},
-    {Py_tp_init, core_response_construct},
+    {Py_tp_init, core_response_construct_guarded},
     {Py_tp_new, PyType_GenericNew},
     {Py_tp_dealloc, response_dealloc},
     {Py_tp_traverse, response_traverse},

@@ -24,37 +24,47 @@ static int append_default_length(CoreHeaders *headers, Py_ssize_t length)
     return core_headers_append_text(headers, "Content-Length", text, snprintf(text, sizeof text, "%zd", length));
 }
 
-/* The body is |bytes| (stolen): read at once, through its content coding if it has one. */
-static int set_bytes_body(core_state *state, CoreResponse *self, PyObject *bytes)
+static int read_now(core_state *state, CoreResponse *self)
 {
-    PyObject *read;
+    PyObject *read = PyObject_CallMethodNoArgs((PyObject *)self, state->names.read);
 
-    if (bytes == NULL)
-        return -1;
-    if (append_default_length((CoreHeaders *)self->headers, PyBytes_GET_SIZE(bytes)) < 0) {
-        Py_DECREF(bytes);
-        return -1;
-    }
-    if (!core_headers_has((CoreHeaders *)self->headers, "content-encoding", 16)) {
-        self->content = bytes;
-        self->is_closed = self->is_stream_consumed = 1;
-        return 0;
-    }
-    self->stream = core_byte_stream(state, bytes);
-    Py_DECREF(bytes);
-    if (self->stream == NULL)
-        return -1;
-    read = PyObject_CallMethodNoArgs((PyObject *)self, state->names.read);
     Py_XDECREF(read);
     return read == NULL ? -1 : 0;
 }
 
+/* The body is |bytes| (stolen): read at once, through its content coding if it has one. */
+static int set_bytes_body(core_state *state, CoreResponse *self, CoreHeaders *headers, PyObject *bytes)
+{
+    PyObject *stream;
+    int is_coded, rc;
+
+    if (bytes == NULL)
+        return -1;
+    CORE_LOCK(headers);
+    rc = append_default_length(headers, PyBytes_GET_SIZE(bytes));
+    is_coded = core_headers_has(headers, "content-encoding", 16);
+    CORE_UNLOCK();
+    if (rc < 0) {
+        Py_DECREF(bytes);
+        return -1;
+    }
+    if (!is_coded) {
+        core_field_put(&self->content, bytes);
+        self->is_closed = self->is_stream_consumed = 1;
+        return 0;
+    }
+    stream = core_byte_stream(state, bytes);
+    Py_DECREF(bytes);
+    core_field_put(&self->stream, stream);
+    return stream == NULL ? -1 : read_now(state, self);
+}
+
 /* Any other body: encode_response() of the package. */
-static int encode_body(core_state *state, CoreResponse *self, PyObject *content, PyObject *text, PyObject *html,
-                       PyObject *json)
+static int encode_body(core_state *state, CoreResponse *self, CoreHeaders *headers, PyObject *content, PyObject *text,
+                       PyObject *html, PyObject *json)
 {
     PyObject *function = core_registered(state, CORE_encode_response), *type = core_registered(state, CORE_ByteStream);
-    PyObject *pair, *read;
+    PyObject *pair, *stream;
     int rc;
 
     if (function == NULL || type == NULL)
@@ -67,35 +77,48 @@ static int encode_body(core_state *state, CoreResponse *self, PyObject *content,
         Py_DECREF(pair);
         return -1;
     }
-    self->stream = Py_NewRef(PyTuple_GET_ITEM(pair, 1));
-    rc = core_headers_defaults(state, self->headers, PyTuple_GET_ITEM(pair, 0));
+    stream = PyTuple_GET_ITEM(pair, 1);
+    core_field_put(&self->stream, Py_NewRef(stream));
+    rc = core_headers_defaults(state, (PyObject *)headers, PyTuple_GET_ITEM(pair, 0));
+    if (rc == 0)
+        rc = PyObject_IsInstance(stream, type);
     Py_DECREF(pair);
-    if (rc < 0 || (rc = PyObject_IsInstance(self->stream, type)) <= 0)
-        return rc;
-    read = PyObject_CallMethodNoArgs((PyObject *)self, state->names.read);
-    Py_XDECREF(read);
-    return read == NULL ? -1 : 0;
+    return rc <= 0 ? rc : read_now(state, self);
 }
 
-static int set_body(core_state *state, CoreResponse *self, PyObject *content, PyObject *text, PyObject *html,
-                    PyObject *json)
+static int set_body(core_state *state, CoreResponse *self, CoreHeaders *headers, PyObject *content, PyObject *text,
+                    PyObject *html, PyObject *json)
 {
     if (PyBytes_CheckExact(content))
-        return set_bytes_body(state, self, Py_NewRef(content));
+        return set_bytes_body(state, self, headers, Py_NewRef(content));
     if (PyUnicode_CheckExact(content))
-        return set_bytes_body(state, self, PyUnicode_AsUTF8String(content));
+        return set_bytes_body(state, self, headers, PyUnicode_AsUTF8String(content));
     if (content == Py_None && text == Py_None && html == Py_None && json == Py_None)
-        return set_bytes_body(state, self, PyBytes_FromStringAndSize("", 0));
-    return encode_body(state, self, content, text, html, json);
+        return set_bytes_body(state, self, headers, PyBytes_FromStringAndSize("", 0));
+    return encode_body(state, self, headers, content, text, html, json);
 }
 
 static void forget_body(CoreResponse *self)
 {
-    Py_CLEAR(self->stream);
-    Py_CLEAR(self->content);
-    Py_CLEAR(self->text);
-    Py_CLEAR(self->elapsed);
+    core_field_put(&self->stream, NULL);
+    core_field_put(&self->content, NULL);
+    core_field_put(&self->text, NULL);
+    core_field_put(&self->elapsed, NULL);
     self->is_closed = self->is_stream_consumed = 0;
+}
+
+/* 0 or -1. */
+static int set_containers(CoreResponse *self, PyObject *extensions, PyObject *history)
+{
+    PyObject *dict = copied_dict(extensions), *list = dict == NULL ? NULL : copied_list(history);
+
+    if (dict == NULL || (list == NULL && history != Py_None)) {
+        Py_XDECREF(dict);
+        return -1;
+    }
+    core_field_put(&self->extensions, dict);
+    core_field_put(&self->history, list);
+    return 0;
 }
 
 int core_response_construct(PyObject *op, PyObject *args, PyObject *kwargs)
@@ -106,27 +129,29 @@ int core_response_construct(PyObject *op, PyObject *args, PyObject *kwargs)
     PyObject *stream = Py_None, *request = Py_None, *extensions = Py_None, *history = Py_None, *encoding = NULL;
     CoreResponse *self = (CoreResponse *)op;
     core_state *state = core_state_of(Py_TYPE(op));
+    CoreHeaders *fields;
     int rc = 0;
 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOOOOOOO:Response", names, &status, &headers, &content, &text,
                                      &html, &json, &stream, &request, &extensions, &history, &encoding) ||
         core_response_set_status(op, status, NULL) < 0)
         return -1;
-    Py_XSETREF(self->headers, (PyObject *)core_headers_from(state, headers));
-    if (self->headers == NULL)
+    fields = core_headers_from(state, headers);
+    if (fields == NULL)
         return -1;
-    Py_XSETREF(self->request, request == Py_None ? NULL : Py_NewRef(request));
-    Py_XSETREF(self->extensions, copied_dict(extensions));
-    Py_XSETREF(self->history, copied_list(history));
-    Py_XSETREF(self->default_encoding, Py_XNewRef(encoding));
-    if (self->extensions == NULL || (self->history == NULL && history != Py_None))
-        return -1;
-    forget_body(self);
-    if (stream == Py_None)
-        rc = set_body(state, self, content, text, html, json);
-    else
-        self->stream = Py_NewRef(stream);
-    self->downloaded = 0;
+    core_field_put(&self->headers, Py_NewRef((PyObject *)fields));
+    core_field_put(&self->request, request == Py_None ? NULL : Py_NewRef(request));
+    core_field_put(&self->default_encoding, Py_XNewRef(encoding));
+    rc = set_containers(self, extensions, history);
+    if (rc == 0)
+        forget_body(self);
+    if (rc == 0 && stream == Py_None)
+        rc = set_body(state, self, fields, content, text, html, json);
+    else if (rc == 0)
+        core_field_put(&self->stream, Py_NewRef(stream));
+    if (rc == 0)
+        self->downloaded = 0;
+    Py_DECREF((PyObject *)fields);
     return rc;
 }
 
@@ -151,6 +176,14 @@ static int give_up_body(core_state *state, CoreResponse *self)
     return self->stream == NULL ? -1 : 0;
 }
 
+static int decode_now(core_state *state, CoreResponse *self)
+{
+    PyObject *content = core_response_content(state, self);
+
+    Py_XDECREF(content);
+    return content == NULL ? -1 : 0;
+}
+
 PyObject *core_response_make(core_state *state, rqx_response *native, const core_fast *fast, PyObject *default_encoding)
 {
     CoreResponse *self = alloc_response(state);
@@ -168,7 +201,7 @@ PyObject *core_response_make(core_state *state, rqx_response *native, const core
     if (rqx_response_error(native)->code != 0)
         rc = give_up_body(state, self);
     else if (rqx_headers_get(rqx_response_headers(native), "content-encoding", 16).data != NULL)
-        rc = core_response_content(state, self) == NULL ? -1 : 0;
+        rc = decode_now(state, self);
     if (rc < 0) {
         self->native = NULL;
         self->complete = 0;

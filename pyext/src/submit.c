@@ -44,7 +44,41 @@ static int is_token(PyObject *bytes)
     return len > 0;
 }
 
-static void raise_field(core_state *state, int code, core_field *bad, PyObject *request)
+/* What of a Request makes a native one, as it was at one moment; references. */
+struct parts {
+    PyObject *request;
+    PyObject *method;
+    PyObject *url;
+    PyObject *headers;
+    PyObject *stream;
+    PyObject *content;
+    PyObject *extensions;
+};
+
+static void take_parts(CoreRequest *request, struct parts *parts)
+{
+    parts->request = (PyObject *)request;
+    CORE_LOCK(request);
+    parts->method = Py_XNewRef(request->method);
+    parts->url = Py_XNewRef(request->url);
+    parts->headers = Py_XNewRef(request->headers);
+    parts->stream = Py_XNewRef(request->stream);
+    parts->content = Py_XNewRef(request->content);
+    parts->extensions = Py_XNewRef(request->extensions);
+    CORE_UNLOCK();
+}
+
+static void drop_parts(struct parts *parts)
+{
+    Py_XDECREF(parts->method);
+    Py_XDECREF(parts->url);
+    Py_XDECREF(parts->headers);
+    Py_XDECREF(parts->stream);
+    Py_XDECREF(parts->content);
+    Py_XDECREF(parts->extensions);
+}
+
+static void raise_field(core_state *state, int code, const core_field *bad, PyObject *request)
 {
     PyObject *text = NULL;
 
@@ -85,27 +119,27 @@ static void raise_port(core_state *state, rqx_url *url, PyObject *request)
     core_raise(state, RQX_ERR_CONNECT, text, request);
 }
 
-static rqx_request *new_native(core_state *state, CoreRequest *request)
+static rqx_request *new_native(core_state *state, const struct parts *parts)
 {
-    PyObject *object = (PyObject *)request;
+    PyObject *object = parts->request;
     rqx_request *native = NULL;
     const char *method;
     Py_ssize_t len;
     rqx_url *url;
     int rc;
 
-    if (request->url == NULL || !CoreURL_Check(state, request->url) || request->method == NULL ||
-        request->headers == NULL || !CoreHeaders_Check(state, request->headers)) {
+    if (parts->url == NULL || !CoreURL_Check(state, parts->url) || parts->method == NULL || parts->headers == NULL ||
+        !CoreHeaders_Check(state, parts->headers)) {
         PyErr_SetString(PyExc_TypeError, "a Request needs a method, a URL and Headers");
         return NULL;
     }
-    url = core_url_native(request->url);
-    if (PyUnicode_Check(request->method)) {
-        method = PyUnicode_AsUTF8AndSize(request->method, &len);
+    url = core_url_native(parts->url);
+    if (PyUnicode_Check(parts->method)) {
+        method = PyUnicode_AsUTF8AndSize(parts->method, &len);
     } else {
         char *bytes = NULL;
 
-        method = PyBytes_AsStringAndSize(request->method, &bytes, &len) < 0 ? NULL : bytes;
+        method = PyBytes_AsStringAndSize(parts->method, &bytes, &len) < 0 ? NULL : bytes;
     }
     if (url == NULL || method == NULL)
         return NULL;
@@ -150,7 +184,7 @@ int core_set_bytes(core_state *state, rqx_request *native, PyObject *content)
 }
 
 /* Content-Length as the fields say it; RQX_LENGTH_UNKNOWN if they do not. */
-static int64_t announced_length(CoreHeaders *headers)
+static int64_t length_of(CoreHeaders *headers)
 {
     core_field *field = core_headers_find(headers, "content-length", 14);
     const char *text;
@@ -166,61 +200,70 @@ static int64_t announced_length(CoreHeaders *headers)
     return value;
 }
 
-/* The body of |request| as bytes, if it is announced as long as it is.  0 or -1. */
-static int set_bytes(core_state *state, CoreRequest *request, rqx_request *native, PyObject *content)
+static int64_t announced_length(const struct parts *parts)
 {
-    int64_t announced = announced_length((CoreHeaders *)request->headers);
+    int64_t length;
+
+    CORE_LOCK(parts->headers);
+    length = length_of((CoreHeaders *)parts->headers);
+    CORE_UNLOCK();
+    return length;
+}
+
+/* |content| as the body, if it is announced as long as it is.  0 or -1. */
+static int set_bytes(core_state *state, const struct parts *parts, rqx_request *native, PyObject *content)
+{
+    int64_t announced = announced_length(parts);
 
     if (announced >= 0 && announced != PyBytes_GET_SIZE(content)) {
         core_raise(state, RQX_ERR_REQUEST_LENGTH,
                    announced > PyBytes_GET_SIZE(content) ? "Too little data for declared Content-Length"
                                                          : "Too much data for declared Content-Length",
-                   (PyObject *)request);
+                   parts->request);
         return -1;
     }
     return core_set_bytes(state, native, content);
 }
 
 /* 1: to be pushed, 0: done, -1 with an exception. */
-static int set_body(core_state *state, CoreRequest *request, rqx_request *native)
+static int set_body(core_state *state, const struct parts *parts, rqx_request *native)
 {
     PyObject *type, *empty, *content;
     int is_bytes, rc;
 
-    if (request->stream == NULL) {
-        if (request->content != NULL && PyBytes_Check(request->content))
-            return set_bytes(state, request, native, request->content);
+    if (parts->stream == NULL) {
+        if (parts->content != NULL && PyBytes_Check(parts->content))
+            return set_bytes(state, parts, native, parts->content);
         PyErr_SetString(PyExc_TypeError, "the Request has neither a stream nor a body");
         return -1;
     }
     type = core_registered(state, CORE_ByteStream);
-    is_bytes = type == NULL ? -1 : PyObject_IsInstance(request->stream, type);
+    is_bytes = type == NULL ? -1 : PyObject_IsInstance(parts->stream, type);
     if (is_bytes < 0)
         return -1;
     if (!is_bytes) {
-        rqx_request_set_body_push(native, announced_length((CoreHeaders *)request->headers));
+        rqx_request_set_body_push(native, announced_length(parts));
         return 1;
     }
     empty = PyBytes_FromStringAndSize("", 0);
-    content = empty == NULL ? NULL : PyObject_CallMethod(empty, "join", "O", request->stream);
+    content = empty == NULL ? NULL : PyObject_CallMethod(empty, "join", "O", parts->stream);
     Py_XDECREF(empty);
     if (content == NULL)
         return -1;
-    rc = set_bytes(state, request, native, content);
+    rc = set_bytes(state, parts, native, content);
     Py_DECREF(content);
     return rc;
 }
 
 static int timeout_of(PyObject *timeouts, PyObject *name, int64_t *ret_ms)
 {
-    PyObject *value = PyDict_GetItemWithError(timeouts, name);
-    int rc;
+    PyObject *value;
+    int rc = core_dict_item(timeouts, name, &value);
 
-    if (value == NULL) {
+    if (rc <= 0) {
         *ret_ms = RQX_NO_TIMEOUT;
-        return PyErr_Occurred() ? -1 : 0;
+        return rc;
     }
-    Py_INCREF(value); /* its __float__() may change the dict */
     rc = core_milliseconds(value, ret_ms);
     Py_DECREF(value);
     return rc;
@@ -230,6 +273,7 @@ static int set_timeouts(core_state *state, PyObject *timeouts, rqx_request *nati
 {
     rqx_timeouts values;
     PyObject *stall;
+    int rc;
 
     if (!PyDict_Check(timeouts)) {
         PyErr_SetString(PyExc_TypeError, "the timeout extension must be a dict");
@@ -241,8 +285,11 @@ static int set_timeouts(core_state *state, PyObject *timeouts, rqx_request *nati
         timeout_of(timeouts, state->names.pool, &values.pool_ms) < 0 ||
         timeout_of(timeouts, state->names.total, &values.total_ms) < 0)
         return -1;
-    stall = PyDict_GetItemWithError(timeouts, state->names.stall);
-    if (PyErr_Occurred() || core_stall(stall == NULL ? Py_None : stall, &values) < 0)
+    rc = core_dict_item(timeouts, state->names.stall, &stall);
+    if (rc >= 0)
+        rc = core_stall(stall == NULL ? Py_None : stall, &values);
+    Py_XDECREF(stall);
+    if (rc < 0)
         return -1;
     rqx_request_set_timeouts(native, &values);
     return 0;
@@ -288,59 +335,84 @@ static int set_retry(core_state *state, PyObject *value, rqx_request *native)
     return 0;
 }
 
-static int set_extensions(core_state *state, CoreRequest *request, rqx_request *native)
+/* One extension that is not None, but for the retries, of which None says something.  0 or -1. */
+static int set_extension(core_state *state, const struct parts *parts, PyObject *name, rqx_request *native)
 {
-    PyObject *extensions = request->extensions, *value;
-    int rc;
+    PyObject *value;
+    int rc = core_dict_item(parts->extensions, name, &value);
 
-    if (extensions == NULL)
+    if (rc <= 0)
+        return rc;
+    rc = 0;
+    if (name == state->names.retries)
+        rc = set_retry(state, value, native);
+    else if (value == Py_None)
+        rc = 0;
+    else if (name == state->names.timeout)
+        rc = set_timeouts(state, value, native);
+    else if (name == state->names.sni_hostname)
+        rc = set_text(state, value, "sni_hostname", native, parts->request, rqx_request_set_server_name);
+    else if (name == state->names.target)
+        rc = set_text(state, value, "target", native, parts->request, rqx_request_set_target);
+    else
+        rqx_request_set_interim(native, 1);
+    Py_DECREF(value);
+    return rc;
+}
+
+static int set_extensions(core_state *state, const struct parts *parts, rqx_request *native)
+{
+    PyObject *const names[] = {state->names.timeout, state->names.sni_hostname, state->names.target,
+                               state->names.retries, state->names.informational};
+
+    if (parts->extensions == NULL)
         return 0;
-    if (!PyDict_Check(extensions)) {
+    if (!PyDict_Check(parts->extensions)) {
         PyErr_SetString(PyExc_TypeError, "Request.extensions must be a dict");
         return -1;
     }
-    value = Py_XNewRef(PyDict_GetItemWithError(extensions, state->names.timeout));
-    rc = value == NULL || value == Py_None ? 0 : set_timeouts(state, value, native);
-    Py_XDECREF(value);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (set_extension(state, parts, names[i], native) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* 0 or -1. */
+static int set_headers(core_state *state, const struct parts *parts, rqx_request *native)
+{
+    core_field *at = NULL, bad = {NULL, NULL, NULL};
+    int rc;
+
+    CORE_LOCK(parts->headers);
+    rc = core_headers_to_native((CoreHeaders *)parts->headers, rqx_request_headers(native), &at);
     if (rc < 0)
-        return -1;
-    value = PyDict_GetItemWithError(extensions, state->names.sni_hostname);
-    if (value != NULL && value != Py_None &&
-        set_text(state, value, "sni_hostname", native, (PyObject *)request, rqx_request_set_server_name) < 0)
-        return -1;
-    value = PyDict_GetItemWithError(extensions, state->names.target);
-    if (value != NULL && value != Py_None &&
-        set_text(state, value, "target", native, (PyObject *)request, rqx_request_set_target) < 0)
-        return -1;
-    value = PyDict_GetItemWithError(extensions, state->names.retries);
-    if (value != NULL && set_retry(state, value, native) < 0)
-        return -1;
-    value = PyDict_GetItemWithError(extensions, state->names.informational);
-    if (value != NULL && value != Py_None)
-        rqx_request_set_interim(native, 1);
-    return PyErr_Occurred() ? -1 : 0;
+        bad = (core_field){Py_NewRef(at->raw), NULL, Py_NewRef(at->value)};
+    CORE_UNLOCK();
+    if (rc == 0)
+        return 0;
+    raise_field(state, rc, &bad, parts->request);
+    Py_DECREF(bad.raw);
+    Py_DECREF(bad.value);
+    return -1;
 }
 
 int core_native_request(core_state *state, CoreRequest *request, rqx_request **ret_native)
 {
-    rqx_request *native = new_native(state, request);
-    core_field *bad = NULL;
-    int rc, push;
+    rqx_request *native;
+    struct parts parts;
+    int push = -1;
 
-    if (native == NULL)
-        return -1;
-    rc = core_headers_to_native((CoreHeaders *)request->headers, rqx_request_headers(native), &bad);
-    if (rc < 0) {
-        raise_field(state, rc, bad, (PyObject *)request);
-        goto fail;
-    }
-    push = set_body(state, request, native);
-    if (push < 0 || set_extensions(state, request, native) < 0)
-        goto fail;
-    *ret_native = native;
+    take_parts(request, &parts);
+    native = new_native(state, &parts);
+    if (native != NULL && set_headers(state, &parts, native) == 0)
+        push = set_body(state, &parts, native);
+    if (push >= 0 && set_extensions(state, &parts, native) < 0)
+        push = -1;
+    drop_parts(&parts);
+    if (push < 0)
+        rqx_request_unref(native);
+    else
+        *ret_native = native;
     return push;
-
-fail:
-    rqx_request_unref(native);
-    return -1;
 }
