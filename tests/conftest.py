@@ -1,5 +1,6 @@
 """Fixtures for all Python tests; support/README.md describes them."""
 
+import shutil
 import socket
 import sys
 from pathlib import Path
@@ -28,6 +29,12 @@ def leak_guard():
     )
 
 
+def _need(program):
+    """For servers that some releases of the distribution do not have."""
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
+
+
 @pytest.fixture(scope="session")
 def ca(tmp_path_factory):
     return CertAuthority(tmp_path_factory.mktemp("certs"))
@@ -52,6 +59,7 @@ def nghttpd(ca, server_dir):
 
 @pytest.fixture(scope="session")
 def h2o(ca, server_dir):
+    _need("h2o")
     with servers.H2o(ca, server_dir) as server:
         yield server
 
@@ -99,6 +107,7 @@ def microsocks_auth(server_dir):
 
 @pytest.fixture(scope="session")
 def danted(server_dir):
+    _need("danted")
     with servers.Danted(server_dir) as server:
         yield server
 
