@@ -211,6 +211,7 @@ class ResponseBase:
     _text: str
     _num_bytes_downloaded: int
     def _begin_stream(self) -> bool: ...
+    def _begin_close(self) -> bool: ...
     def __init__(
         self,
         status_code: int,

@@ -226,8 +226,7 @@ class Response(_core.ResponseBase):
         """Closes the response: what was not read is given up, and the connection is free for others."""
         if not isinstance(self.stream, SyncByteStream):
             raise RuntimeError("Attempted to call an sync close on an async stream.")
-        if not self.is_closed:
-            self.is_closed = True
+        if self._begin_close():
             with request_context(self._request):
                 self.stream.close()
 
@@ -313,8 +312,7 @@ class Response(_core.ResponseBase):
         """Closes the response: what was not read is given up, and the connection is free for others."""
         if not isinstance(self.stream, AsyncByteStream):
             raise RuntimeError("Attempted to call an async close on an sync stream.")
-        if not self.is_closed:
-            self.is_closed = True
+        if self._begin_close():
             with request_context(self._request):
                 await self.stream.aclose()
 

@@ -339,6 +339,18 @@ static int reconfigure(CoreClient *self)
     return result == NULL ? -1 : 0;
 }
 
+static int transport_is_closed(CoreClient *self)
+{
+    CoreTransport *transport = (CoreTransport *)core_hold((PyObject *)self->settings.transport);
+    int closed;
+
+    CORE_LOCK(transport);
+    closed = transport->closed;
+    CORE_UNLOCK();
+    core_let_go((PyObject *)transport);
+    return closed;
+}
+
 /* Whether the settings, whose |*ret_generation| it tells, allow the fast path.  1, 0, or -1 with an exception. */
 static int settings_allow(CoreClient *self, unsigned *ret_generation)
 {
@@ -347,7 +359,7 @@ static int settings_allow(CoreClient *self, unsigned *ret_generation)
     if (!tags_hold(self) && reconfigure(self) < 0)
         return -1;
     *ret_generation = self->generation;
-    if (!self->settings.enabled || !self->settings.transport_is_own || self->settings.transport->closed)
+    if (!self->settings.enabled || !self->settings.transport_is_own || transport_is_closed(self))
         return 0;
     if (!hooks_allow(self))
         return PyErr_Occurred() ? -1 : 0;

@@ -751,6 +751,20 @@ static PyObject *response_begin_stream(PyObject *op, PyObject *unused)
 
 CORE_GUARDED_METHOD(response_begin_stream)
 
+/* Whether this thread is the one that closes the stream: the first that asks. */
+static PyObject *response_begin_close(PyObject *op, PyObject *unused)
+{
+    CoreResponse *self = (CoreResponse *)op;
+
+    (void)unused;
+    if (self->is_closed)
+        Py_RETURN_FALSE;
+    self->is_closed = 1;
+    Py_RETURN_TRUE;
+}
+
+CORE_GUARDED_METHOD(response_begin_close)
+
 /* --- the type --- */
 
 static int response_traverse(PyObject *op, visitproc visit, void *arg)
@@ -815,6 +829,7 @@ static PyMethodDef response_methods[] = {
     {"raise_for_status", response_raise_for_status, METH_NOARGS,
      "raise_for_status($self, /)\n--\n\nRaise HTTPStatusError unless the status is 2xx; else give the response."},
     {"_begin_stream", response_begin_stream_guarded, METH_NOARGS, NULL},
+    {"_begin_close", response_begin_close_guarded, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-/* AsyncClient.get; called with the client as first argument, without making a bound method. */
+/* AsyncClient.get; called with the client as first argument, without making a bound method.  Never changes. */
 typedef struct CoreVerb {
     PyObject_HEAD vectorcallfunc vectorcall;
     core_state *state; /* borrowed of the type */
@@ -15,7 +15,7 @@ typedef struct CoreVerb {
     char is_async;
 } CoreVerb;
 
-/* client.get */
+/* client.get; never changes, either. */
 typedef struct CoreBoundVerb {
     PyObject_HEAD vectorcallfunc vectorcall;
     CoreVerb *verb;
@@ -188,14 +188,12 @@ static PyObject *verb_reduce(PyObject *op, PyObject *unused)
 
 static PyObject *bound_reduce(PyObject *op, PyObject *unused)
 {
-    PyObject *builtins = PyEval_GetBuiltins(), *getattr = PyDict_GetItemString(builtins, "getattr");
+    PyObject *getattr = PyMapping_GetItemString(PyEval_GetBuiltins(), "getattr");
 
     (void)unused;
-    if (getattr == NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "getattr is gone");
+    if (getattr == NULL)
         return NULL;
-    }
-    return Py_BuildValue("O(Os)", getattr, ((CoreBoundVerb *)op)->client,
+    return Py_BuildValue("N(Os)", getattr, ((CoreBoundVerb *)op)->client,
                          core_verbs[((CoreBoundVerb *)op)->verb->verb].name);
 }
 

@@ -203,12 +203,29 @@ def test_one_thread_reads_a_stream_and_the_others_are_told_so():
         def read(number):
             try:
                 return response.read()
-            except requestx.StreamConsumed:
+            except requestx.StreamError:
                 return None
 
         got = [result for result in by_all(read) if result is not None]
         assert got and set(got) == {whole}
         assert response.num_bytes_downloaded == len(whole)
+
+
+def test_one_thread_closes_a_stream():
+    closed = []
+
+    class Stream(requestx.SyncByteStream):
+        def __iter__(self):
+            yield b"body"
+
+        def close(self):
+            closed.append(self)
+
+    for number in range(1, 50):
+        response = requestx.Response(200, stream=Stream())
+        by_all(lambda number, response=response: response.close())
+        assert response.is_closed
+        assert len(closed) == number
 
 
 # requests
