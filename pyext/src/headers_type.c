@@ -437,12 +437,13 @@ static PyObject *headers_add(PyObject *op, PyObject *args, PyObject *kwargs)
 
 CORE_GUARDED_KEYWORDS(headers_add)
 
-static PyObject *headers_pop(PyObject *op, PyObject *args)
+static PyObject *headers_pop(PyObject *op, PyObject *args, PyObject *kwargs)
 {
+    static char *names[] = {"key", "default", NULL};
     PyObject *key, *fallback = NULL, *value;
     core_state *state = core_state_of(Py_TYPE(op));
 
-    if (!PyArg_ParseTuple(args, "O|O:pop", &key, &fallback))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O:pop", names, &key, &fallback))
         return NULL;
     value = find_value(state, (CoreHeaders *)op, key);
     if (value != NULL && delete_key((CoreHeaders *)op, state, key) < 0)
@@ -455,7 +456,7 @@ static PyObject *headers_pop(PyObject *op, PyObject *args)
     return NULL;
 }
 
-CORE_GUARDED_METHOD(headers_pop)
+CORE_GUARDED_KEYWORDS(headers_pop)
 
 static PyObject *headers_popitem(PyObject *op, PyObject *unused)
 {
@@ -738,7 +739,8 @@ static PyMethodDef headers_methods[] = {
      "set($self, /, key, value)\n--\n\nPut one field in the place of all of that name."},
     {"add", (PyCFunction)(void (*)(void))headers_add_guarded, METH_VARARGS | METH_KEYWORDS,
      "add($self, /, key, value)\n--\n\nAppend a field, whatever else has its name."},
-    {"pop", headers_pop_guarded, METH_VARARGS, "Remove a field and give its value."},
+    {"pop", (PyCFunction)(void (*)(void))headers_pop_guarded, METH_VARARGS | METH_KEYWORDS,
+     "Remove a field and give its value."},
     {"popitem", headers_popitem_guarded, METH_NOARGS,
      "popitem($self, /)\n--\n\nRemove the first field and give name and value."},
     {"setdefault", (PyCFunction)(void (*)(void))headers_setdefault_guarded, METH_VARARGS | METH_KEYWORDS,

@@ -130,6 +130,7 @@ def test_removing():
     headers = Headers([("a", "1"), ("b", "2"), ("a", "3")])
     assert headers.pop("A") == "1, 3"
     assert headers.pop("a", None) is None
+    assert headers.pop("a", default="none") == "none"
     with pytest.raises(KeyError):
         headers.pop("a")
     with pytest.raises(KeyError):
