@@ -632,17 +632,17 @@ CORE_GUARDED_SET(headers_set_encoding)
 static PyObject *headers_repr(PyObject *op)
 {
     CoreHeaders *self = (CoreHeaders *)op;
-    PyObject *list, *dict = NULL, *shown, *result = NULL, *name = NULL, *encoding = NULL;
+    PyObject *list, *dict = NULL, *shown, *result = NULL, *name = NULL, *encoding;
 
     CORE_LOCK(op);
     list = multi_items(self, 1);
+    encoding = list == NULL ? NULL : headers_get_encoding(op, NULL);
     CORE_UNLOCK();
-    if (list == NULL || (dict = PyDict_New()) == NULL || PyDict_MergeFromSeq2(dict, list, 1) < 0)
+    if (encoding == NULL || (dict = PyDict_New()) == NULL || PyDict_MergeFromSeq2(dict, list, 1) < 0)
         goto done;
     shown = PyDict_GET_SIZE(dict) == PyList_GET_SIZE(list) ? dict : list;
     name = PyObject_GetAttrString((PyObject *)Py_TYPE(op), "__name__");
-    encoding = name == NULL ? NULL : headers_get_encoding_guarded(op, NULL);
-    if (encoding == NULL)
+    if (name == NULL)
         goto done;
     if (PyUnicode_CompareWithASCIIString(encoding, "ascii") == 0)
         result = PyUnicode_FromFormat("%U(%R)", name, shown);

@@ -114,6 +114,7 @@ def test_an_encoding_that_changes_while_it_is_used():
     raw = [(b"a", "é".encode()), (b"b", b"b")]
     headers = Headers(raw)
     readings = {"é", "Ã©"}
+    shown = [f"Headers({{'a': {a!r}, 'b': 'b'}}, encoding={b!r})" for a, b in (("é", "utf-8"), ("Ã©", "iso-8859-1"))]
     # Ones of their own, which end with their last use.
     encodings = [lambda: "utf-8", lambda: "".join(["iso-", "8859-1"]), lambda: None]
 
@@ -129,7 +130,7 @@ def test_an_encoding_that_changes_while_it_is_used():
             copy = headers.copy()
             assert copy.raw == raw and copy["a"] in readings
             assert pickle.loads(pickle.dumps(headers)).raw == raw
-            assert "é" in repr(headers) or "Ã©" in repr(headers)
+            assert repr(headers) in shown
             assert headers.get_list("a", split_commas=True)[0] in readings
 
     together(*[lambda i=i: change(i) for i in range(3)], *[read] * 5)
